@@ -1,0 +1,154 @@
+"""START READING HERE: one frame in, hands in the world out.
+
+``HandPipeline.step`` is all that runs, in the live node, in replay and in every benchmark:
+detection finds the hands in the image, estimation makes each a metric hand in the camera frame,
+tracking gives it an identity and a place in the world.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
+
+from hand4d_ros.detection.base import Detector
+from hand4d_ros.detection.mediapipe_detector import MediaPipeConfig, MediaPipeDetector
+from hand4d_ros.errors import ConfigError
+from hand4d_ros.estimation.base import Estimator
+from hand4d_ros.estimation.keypoint_fit.config import KeypointFitConfig
+from hand4d_ros.estimation.keypoint_fit.process import KeypointFit
+from hand4d_ros.hand.load import load_hand
+from hand4d_ros.hand.model import HandModel
+from hand4d_ros.tracking.config import TrackerConfig
+from hand4d_ros.tracking.tracker import Tracker
+from hand4d_ros.types import CameraModel, Frame, HandDetection, HandState, HandTrack
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Everything that turns frames into hands."""
+
+    hand_model: str = ""
+    """Hand model file from `hand4d mano-import`; empty takes the built-in hand."""
+    detector: Literal["mediapipe"] = "mediapipe"
+    """What finds hands in images."""
+    estimator: Literal["keypoint_fit"] = "keypoint_fit"
+    """What makes a metric hand of a detection."""
+    mediapipe: MediaPipeConfig = field(default_factory=MediaPipeConfig)
+    keypoint_fit: KeypointFitConfig = field(default_factory=KeypointFitConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+
+    def __post_init__(self) -> None:
+        """Reject unknown names."""
+        if self.detector != "mediapipe":
+            msg = f"detector is {self.detector!r}; give 'mediapipe'"
+            raise ConfigError(msg)
+        if self.estimator != "keypoint_fit":
+            msg = f"estimator is {self.estimator!r}; give 'keypoint_fit'"
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True)
+class PipelineResult:
+    """What one frame gave."""
+
+    stamp_ns: int
+    frame: Frame
+    detections: tuple[HandDetection, ...]
+    """After screening: at most one a side."""
+    states: tuple[HandState, ...]
+    """In the camera frame."""
+    tracks: tuple[HandTrack, ...]
+    """In the world frame; a hand that was just lost appears once."""
+    stage_ms: dict[str, float]
+    """Wall time of each stage."""
+    dropped: tuple[str, ...] = ()
+    """Why the frame, or what it was missing, was refused: ``no_odometry``, ``repeated_stamp``,
+    ``out_of_order``; ``time_jump`` says that everything was started anew."""
+
+
+class HandPipeline:
+    """Frames in, hands out; the same object online and offline."""
+
+    def __init__(
+        self, config: PipelineConfig | None = None, *, detector: Detector | None = None
+    ) -> None:
+        """Build all stages.
+
+        Args:
+            config: Settings; None takes the defaults.
+            detector: Takes the place of the configured one, as for an external detections topic
+                or for truth in simulation.
+
+        Raises:
+            HandModelError: The hand model or calibration file is unusable.
+            DetectionError: The detector is not installed.
+        """
+        self.config = config or PipelineConfig()
+        self.hand: HandModel = load_hand(self.config.hand_model)
+        self._detector: Detector = detector or MediaPipeDetector(self.config.mediapipe)
+        self._estimator = _estimator(self.config, self.hand)
+        self._tracker = Tracker(self.config.tracker, self.hand)
+
+    @property
+    def model_id(self) -> str:
+        """Method, hand model and weights, as published with every message."""
+        return self._estimator.model_id
+
+    def warm_up(self, camera: CameraModel) -> None:
+        """Run every stage once so that the first real frame is not late."""
+        self._detector.warm_up(camera)
+
+    def reset(self) -> None:
+        """Forget the past, as after a jump in time."""
+        self._estimator.reset()
+        self._tracker.reset()
+
+    def close(self) -> None:
+        """Free the detector."""
+        self._detector.close()
+
+    def step(self, frame: Frame) -> PipelineResult:
+        """Process one frame.
+
+        A frame whose stamp is not later than the last one is dropped, unless time has jumped
+        back by more than ``tracker.reset_after_s``: then everything starts anew.
+
+        Raises:
+            DetectionError: The detector failed on this image; the pipeline can go on.
+        """
+        dropped: tuple[str, ...] = ()
+        last_ns = self._tracker.stamp_ns
+        if last_ns is not None and frame.stamp_ns <= last_ns:
+            if (last_ns - frame.stamp_ns) * 1e-9 <= self.config.tracker.reset_after_s:
+                reason = "repeated_stamp" if frame.stamp_ns == last_ns else "out_of_order"
+                return PipelineResult(frame.stamp_ns, frame, (), (), (), {}, (reason,))
+            self.reset()
+            dropped = ("time_jump",)
+        if frame.T_world_camera is None:
+            tracks = tuple(self._tracker.update(frame, ()))
+            dropped += ("no_odometry",)
+            return PipelineResult(frame.stamp_ns, frame, (), (), tracks, {}, dropped)
+        started = time.perf_counter()
+        found = self._detector.detect(frame)
+        detected = time.perf_counter()
+        detections = self._tracker.screen(frame, found)
+        states = self._estimator.estimate(frame, detections)
+        estimated = time.perf_counter()
+        tracks = tuple(self._tracker.update(frame, states))
+        stage_ms = {
+            "detect": (detected - started) * 1e3,
+            "estimate": (estimated - detected) * 1e3,
+            "track": (time.perf_counter() - estimated) * 1e3,
+        }
+        return PipelineResult(
+            frame.stamp_ns, frame, tuple(detections), tuple(states), tracks, stage_ms, dropped
+        )
+
+
+def _estimator(config: PipelineConfig, hand: HandModel) -> Estimator:
+    match config.estimator:
+        case "keypoint_fit":
+            return KeypointFit(config.keypoint_fit, hand)
+        case _:
+            assert_never(config.estimator)

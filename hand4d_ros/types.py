@@ -1,0 +1,186 @@
+"""Frozen records of everything that flows between the rooms.
+
+Every field names its shape and unit. Arrays are float64 unless the field says otherwise.
+Frames: ``T_a_b`` maps coordinates in b to coordinates in a; camera frames are optical
+(x right, y down, z forward). Joint orders are those of ``hand4d_ros.hand.orders``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hand4d_ros.shapes import Array, Float, UInt8
+
+DistortionModel = Literal["plumb_bob", "rational_polynomial", "equidistant"]
+
+
+class Side(enum.IntEnum):
+    """Which hand. The values are those of ``HandState.msg``."""
+
+    LEFT = 0
+    RIGHT = 1
+
+    @property
+    def label(self) -> str:
+        """``"left"`` or ``"right"``, as topics, frames and tables spell it."""
+        return self.name.lower()
+
+
+class TrackingState(enum.IntEnum):
+    """How a published hand came to be. The values are those of ``HandState.msg``."""
+
+    LOST = 0
+    """Not seen for longer than the hold time; the last pose is kept for reference only."""
+    OBSERVED = 1
+    """Detected in this very frame."""
+    INFILLED = 2
+    """Not detected in this frame, filled in from frames on both sides or by a motion prior."""
+    PREDICTED = 3
+    """Not detected in this frame, extrapolated from the past."""
+
+
+@dataclass(frozen=True)
+class CameraModel:
+    """A calibrated camera; ``hand4d_ros.geometry.camera`` projects with it.
+
+    ``distortion`` holds (k1, k2, p1, p2, k3) for plumb_bob, (k1, k2, p1, p2, k3, k4, k5, k6)
+    for rational_polynomial and (k1, k2, k3, k4) for equidistant; shorter tuples are padded
+    with zeros.
+    """
+
+    width_px: int
+    height_px: int
+    fx_px: float
+    fy_px: float
+    cx_px: float
+    cy_px: float
+    model: DistortionModel = "plumb_bob"
+    distortion: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One camera image with all that is known at its instant."""
+
+    stamp_ns: int
+    """Capture time."""
+    image: UInt8[Array, "h w 3"]
+    """RGB."""
+    camera: CameraModel
+    T_world_camera: Float[Array, "4 4"] | None = None
+    """Camera pose at ``stamp_ns``; None where no odometry covers that instant."""
+    camera_frame: str = "camera"
+    world_frame: str = "world"
+
+
+@dataclass(frozen=True)
+class HandDetection:
+    """One hand found in one image."""
+
+    side: Side
+    score: float
+    """Probability that this is a hand of this side, 0..1."""
+    keypoints_px: Float[Array, "21 2"]
+    """Pixel coordinates of the distorted image, OpenPose order; may lie outside of it."""
+    keypoint_confidence: Float[Array, "21"]
+    """0..1 each."""
+    keypoints_3d_m: Float[Array, "21 3"] | None = None
+    """The detector's own 3D guess: camera axes, arbitrary origin, its own idea of size."""
+
+
+@dataclass(frozen=True)
+class HandState:
+    """One hand at one instant as a MANO state, in one frame (camera or world).
+
+    The parameters belong to the hand model of this ``side``: a left hand's to the left model,
+    the mirror image of the right one through x = 0.
+    """
+
+    side: Side
+    T_frame_wrist: Float[Array, "4 4"]
+    """Wrist joint position (m) and MANO global orientation."""
+    joint_rotvec: Float[Array, "15 3"]
+    """Axis-angle (rad) of joints 1..15 in MANO order, absolute from the flat hand."""
+    betas: Float[Array, "10"]
+    """Shape coefficients (standard deviations)."""
+    rest_wrist_m: Float[Array, "3"]
+    """Wrist joint of the shaped model at rest; MANO's translation is wrist minus this."""
+    keypoints_m: Float[Array, "21 3"]
+    """OpenPose order, in the same frame as ``T_frame_wrist``."""
+    keypoint_confidence: Float[Array, "21"]
+    """0..1 each."""
+    keypoint_std_m: Float[Array, "21"]
+    """One standard deviation of each keypoint's position, the root mean over its three axes."""
+    wrist_covariance: Float[Array, "6 6"]
+    """Covariance of wrist position (m) and orientation (rad, axes of the frame)."""
+    keypoints_px: Float[Array, "21 2"]
+    """The image keypoints that the state explains; NaN where there were none."""
+    reprojection_px: float
+    """Root mean square of projected minus detected keypoints."""
+
+    @property
+    def wrist_m(self) -> Float[Array, "3"]:
+        """Wrist position in the state's frame (m)."""
+        return self.T_frame_wrist[:3, 3]
+
+    @property
+    def transl_m(self) -> Float[Array, "3"]:
+        """MANO's translation parameter (m): vertices are posed about the wrist, then shifted."""
+        return self.T_frame_wrist[:3, 3] - self.rest_wrist_m
+
+
+@dataclass(frozen=True)
+class HandTrack:
+    """One hand with an identity over time, in the world."""
+
+    stamp_ns: int
+    """Capture time of the image that this track was updated for."""
+    track_id: str
+    """Unique for one unbroken presence of one hand, such as ``right-3``."""
+    tracking_state: TrackingState
+    age_ns: int
+    """Time since the hand was last observed; 0 when observed."""
+    presence: float
+    """Probability that the hand is there, 0..1."""
+    hand: HandState
+    """In ``world_frame``."""
+    linear_velocity_m_s: Float[Array, "3"]
+    """Of the wrist, in the world."""
+    angular_velocity_rad_s: Float[Array, "3"]
+    """Of the wrist, in the world."""
+    reacquired: bool = False
+    """True in the first observed frame after a gap, so that teleoperation can re-clutch."""
+
+
+@dataclass(frozen=True)
+class ForecastMode:
+    """One of several futures of one hand, ``n`` steps, the first one step after the stamp."""
+
+    probability: float
+    T_world_wrist: Float[Array, "n 4 4"]
+    """Wrist poses (m)."""
+    wrist_covariance_m2: Float[Array, "n 3 3"]
+    """Position covariance per step."""
+    fingertips_m: Float[Array, "n 5 3"]
+    """Thumb to little finger, in the world."""
+    radius_m: Float[Array, "n"]
+    """Sphere about the wrist that holds the wrist with probability ``HandForecast.coverage``."""
+    mano_pose: Float[Array, "n 48"] | None = None
+    """Global orientation and 15 joints, axis-angle (rad), MANO order."""
+
+
+@dataclass(frozen=True)
+class HandForecast:
+    """Possible futures of one hand. A prediction is not an observation."""
+
+    stamp_ns: int
+    """Capture time of the last observation that it is made from."""
+    side: Side
+    track_id: str
+    existence_probability: float
+    time_step_ns: int
+    coverage: float
+    modes: tuple[ForecastMode, ...] = field(default=())
+    """Sorted by falling probability, which sum to one."""
