@@ -8,17 +8,18 @@ tracking gives it an identity and a place in the world.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from typing import Literal
 
 from hand4d_ros.detection.base import Detector
 from hand4d_ros.detection.mediapipe_detector import MediaPipeConfig, MediaPipeDetector
-from hand4d_ros.errors import ConfigError
 from hand4d_ros.estimation.base import Estimator
 from hand4d_ros.estimation.keypoint_fit.config import KeypointFitConfig
 from hand4d_ros.estimation.keypoint_fit.process import KeypointFit
 from hand4d_ros.hand.load import load_hand
 from hand4d_ros.hand.model import HandModel
+from hand4d_ros.settings import check
 from hand4d_ros.tracking.config import TrackerConfig
 from hand4d_ros.tracking.tracker import Tracker
 from hand4d_ros.types import CameraModel, Frame, HandDetection, HandState, HandTrack
@@ -40,12 +41,7 @@ class PipelineConfig:
 
     def __post_init__(self) -> None:
         """Reject unknown names."""
-        if self.detector != "mediapipe":
-            msg = f"detector is {self.detector!r}; give 'mediapipe'"
-            raise ConfigError(msg)
-        if self.estimator != "keypoint_fit":
-            msg = f"estimator is {self.estimator!r}; give 'keypoint_fit'"
-            raise ConfigError(msg)
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ class HandPipeline:
         self.config = config or PipelineConfig()
         self.hand: HandModel = load_hand(self.config.hand_model)
         self._detector: Detector = detector or MediaPipeDetector(self.config.mediapipe)
-        self._estimator = _estimator(self.config, self.hand)
+        self._estimator = ESTIMATORS[self.config.estimator](self.config, self.hand)
         self._tracker = Tracker(self.config.tracker, self.hand)
 
     @property
@@ -146,9 +142,7 @@ class HandPipeline:
         )
 
 
-def _estimator(config: PipelineConfig, hand: HandModel) -> Estimator:
-    match config.estimator:
-        case "keypoint_fit":
-            return KeypointFit(config.keypoint_fit, hand)
-        case _:
-            assert_never(config.estimator)
+ESTIMATORS: dict[str, Callable[[PipelineConfig, HandModel], Estimator]] = {
+    "keypoint_fit": lambda config, hand: KeypointFit(config.keypoint_fit, hand),
+}
+"""Every estimator by the name that ``PipelineConfig.estimator`` gives it."""

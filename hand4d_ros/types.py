@@ -16,6 +16,10 @@ from hand4d_ros.shapes import Array, Float, UInt8
 DistortionModel = Literal["plumb_bob", "rational_polynomial", "equidistant"]
 
 
+LandmarkDefinition = Literal["joints", "mediapipe"]
+"""``joints``: centres of rotation and fingertips; otherwise a detector's own idea of them."""
+
+
 class Side(enum.IntEnum):
     """Which hand. The values are those of ``HandState.msg``."""
 
@@ -88,6 +92,8 @@ class HandDetection:
     """0..1 each."""
     keypoints_3d_m: Float[Array, "21 3"] | None = None
     """The detector's own 3D guess: camera axes, arbitrary origin, its own idea of size."""
+    landmarks: LandmarkDefinition = "joints"
+    """What exactly the keypoints mark, see ``hand4d_ros.detection.landmarks``."""
 
 
 @dataclass(frozen=True)

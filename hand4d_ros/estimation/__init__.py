@@ -1,0 +1,1 @@
+"""Detections of a frame in, metric hands in the camera frame out; a folder for each system."""

@@ -131,7 +131,9 @@ class Anatomy:
     def _skew_squared(self) -> Float[Array, "15 3 3 3"]:
         return self._skew @ self._skew
 
-    def axis_rotations(self, angles_rad: Float[Array, "*batch 22"]) -> Float[Array, "*batch 15 3 3 3"]:
+    def axis_rotations(
+        self, angles_rad: Float[Array, "*batch 22"]
+    ) -> Float[Array, "*batch 15 3 3 3"]:
         """Return the rotation about each axis of each joint; absent ones are the identity."""
         full = np.zeros((*angles_rad.shape[:-1], 15, 3))
         full[..., JOINT, AXIS] = angles_rad
@@ -139,7 +141,9 @@ class Anatomy:
         versine = 1.0 - np.cos(full)[..., None, None]
         return np.eye(3) + sine * self._skew + versine * self._skew_squared
 
-    def local_rotations(self, angles_rad: Float[Array, "*batch 22"]) -> Float[Array, "*batch 15 3 3"]:
+    def local_rotations(
+        self, angles_rad: Float[Array, "*batch 22"]
+    ) -> Float[Array, "*batch 15 3 3"]:
         """Return the rotations of joints 1..15 relative to their parents."""
         each = self.axis_rotations(angles_rad)
         return each[..., 0, :, :] @ each[..., 1, :, :] @ each[..., 2, :, :]

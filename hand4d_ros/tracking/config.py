@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hand4d_ros.errors import ConfigError
+from hand4d_ros.settings import check
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,4 @@ class TrackerConfig:
 
     def __post_init__(self) -> None:
         """Reject values out of range."""
-        for name, spec in type(self).__dataclass_fields__.items():
-            low, high = spec.metadata.get("min"), spec.metadata.get("max")
-            value = getattr(self, name)
-            if low is not None and not low <= value <= high:
-                msg = f"{name} is {value}; give a value between {low} and {high}"
-                raise ConfigError(msg)
-        if self.smoothing not in ("none", "one_euro"):
-            msg = f"smoothing is {self.smoothing!r}; give 'none' or 'one_euro'"
-            raise ConfigError(msg)
+        check(self)

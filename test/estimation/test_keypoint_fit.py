@@ -43,13 +43,12 @@ def _example(
     T = se3.from_rotation_translation(so3.exp(rng.normal(size=3)), wrist)
     keypoints_m = _hand(side, betas).keypoints(T, rotvec)
     centre = keypoints_m.mean(axis=0)
-    turn = initialise.towards(centre / np.linalg.norm(centre))
     return HandDetection(
         side=side,
         score=0.97,
         keypoints_px=cameras.project(camera, keypoints_m),
         keypoint_confidence=np.ones(21),
-        keypoints_3d_m=1.15 * (keypoints_m - centre) @ turn,
+        keypoints_3d_m=1.15 * (keypoints_m - centre),
     ), keypoints_m
 
 

@@ -80,9 +80,7 @@ def test_left_is_the_mirror_image(with_correctives: HandModel) -> None:
         right = model.with_shape(betas).vertices(T, rotvec)
         np.testing.assert_allclose(left, right * [-1.0, 1.0, 1.0], atol=1e-12)
     assert builtin_hand().mirrored().side is Side.LEFT
-    np.testing.assert_array_equal(
-        builtin_hand().mirrored().mirrored().faces, builtin_hand().faces
-    )
+    np.testing.assert_array_equal(builtin_hand().mirrored().mirrored().faces, builtin_hand().faces)
 
 
 def test_batches_equal_single_poses() -> None:

@@ -193,7 +193,9 @@ def test_one_euro_lowers_jitter_and_keeps_up() -> None:
     smooth = Tracker(TrackerConfig(smoothing="one_euro"), builtin_hand())
     raw, out = [], []
     for i in range(90):
-        noisy = _state(Side.RIGHT, tuple(np.array([0.0, 0.0, 0.4]) + rng.normal(scale=0.003, size=3)))
+        noisy = _state(
+            Side.RIGHT, tuple(np.array([0.0, 0.0, 0.4]) + rng.normal(scale=0.003, size=3))
+        )
         raw.append(noisy.wrist_m)
         out.append(_one(smooth.update(_frame(i), [noisy])).hand.wrist_m)
     assert np.diff(out[20:], axis=0).std() < np.diff(raw[20:], axis=0).std() / 3.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hand4d_ros.errors import ConfigError
+from hand4d_ros.settings import check
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,4 @@ class KeypointFitConfig:
                 f"({self.calibration!r}) are given; give one of them"
             )
             raise ConfigError(msg)
-        for name, spec in type(self).__dataclass_fields__.items():
-            low, high = spec.metadata.get("min"), spec.metadata.get("max")
-            value = getattr(self, name)
-            if low is not None and not low <= value <= high:
-                msg = f"{name} is {value}; give a value between {low} and {high}"
-                raise ConfigError(msg)
+        check(self)

@@ -19,19 +19,6 @@ VIEWS = 2 * len(_TILTS_RAD)
 """Number of starts that ``from_views`` makes of each hand."""
 
 
-def towards(ray: Float[Array, "3"]) -> Float[Array, "3 3"]:
-    """Return the smallest rotation that takes the optical axis to a ray.
-
-    A detector that works on a crop sees the hand as if the camera looked straight at it, so
-    its 3D keypoints are in axes turned by this rotation. It matters far from the image centre.
-    """
-    axis = np.cross([0.0, 0.0, 1.0], ray)
-    sine, cosine = np.linalg.norm(axis), ray[2]
-    if sine < 1e-12:
-        return np.eye(3)
-    return so3.exp(axis / sine * np.arctan2(sine, cosine))
-
-
 def wrist_on_rays(
     rays: Float[Array, "b 21 3"], offsets_m: Float[Array, "b 21 3"], weights: Float[Array, "b 21"]
 ) -> Float[Array, "b 3"]:

@@ -44,15 +44,20 @@ class Proportions:
         self, hand: ShapedHand, targets: Targets, at: Linearised, use: Bool[Array, "b"]
     ) -> None:
         """Add the confident hands of one frame, linearised at the shape ``hand``."""
-        J_beta = shape_jacobian(hand, at.posed)
+        marks = targets.landmarks
+        J_beta = (marks @ shape_jacobian(hand, at.posed).reshape(-1, 21, 30)).reshape(-1, 21, 3, 10)
+        J_pose = at.keypoint_jacobian
+        J_pose = (marks @ J_pose.reshape(len(use), 21, -1)).reshape(J_pose.shape)
         signs = np.ones((len(use), 1, 3))
         signs[:, 0, 0] = targets.mirror
-        px, slope = cameras.project_with_jacobian(targets.camera, at.posed.keypoints_m * signs)
+        px, slope = cameras.project_with_jacobian(
+            targets.camera, marks @ at.posed.keypoints_m * signs
+        )
         whiten = np.sqrt(at.weights)[..., None] / targets.std_px[..., None]
         slope = slope * signs[..., None, :] * whiten[..., None]
         residual = ((px - targets.keypoints_px) * whiten).reshape(len(use), 42)
         shape = (slope @ J_beta).reshape(len(use), 42, 10)
-        pose = (slope @ at.keypoint_jacobian).reshape(len(use), 42, PARAMETERS)
+        pose = (slope @ J_pose).reshape(len(use), 42, PARAMETERS)
         for row in np.flatnonzero(use & np.isfinite(at.cost))[: max(self._left, 0)]:
             S, P, H = shape[row], pose[row], at.information[row]
             response = np.linalg.solve(H, P.T @ S)

@@ -137,12 +137,16 @@ def relative_shape(
     return residual, slope / std_m[:, None, None, None]
 
 
-def relaxed_pose(angles: Float[Array, "b 22"]) -> tuple[Float[Array, "b 22"], Float[Array, "22 28"]]:
+def relaxed_pose(
+    angles: Float[Array, "b 22"],
+) -> tuple[Float[Array, "b 22"], Float[Array, "22 28"]]:
     """Angles against the relaxed hand, in standard deviations of everyday poses."""
     return (angles - REST_RAD) / STD_RAD, _RELAXED_JACOBIAN
 
 
-def coupled_joints(angles: Float[Array, "b 22"]) -> tuple[Float[Array, "b 4"], Float[Array, "4 28"]]:
+def coupled_joints(
+    angles: Float[Array, "b 22"],
+) -> tuple[Float[Array, "b 4"], Float[Array, "4 28"]]:
     """Distal against two thirds of middle flexion of the four fingers."""
     error = angles[:, DISTAL_FLEXION] - DISTAL_COUPLING * angles[:, MIDDLE_FLEXION]
     return error / _COUPLING_STD_RAD, _COUPLED_JACOBIAN

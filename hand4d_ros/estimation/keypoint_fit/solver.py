@@ -63,6 +63,8 @@ class Targets:
     """The detector's own, turned to the camera's axes and mirrored like the unknowns."""
     std_3d_m: Float[Array, "b"]
     """Infinite where the detector gives none."""
+    landmarks: Float[Array, "b 21 21"]
+    """Takes the model's keypoints to what the detector marks."""
 
     def take(self, rows: Array) -> Targets:
         """Return the targets of some hands."""
@@ -73,6 +75,7 @@ class Targets:
             std_px=self.std_px[rows],
             keypoints_3d_m=self.keypoints_3d_m[rows],
             std_3d_m=self.std_3d_m[rows],
+            landmarks=self.landmarks[rows],
         )
 
 
@@ -96,18 +99,21 @@ def linearise(
 ) -> Linearised:
     """Evaluate every residual and assemble the normal equations."""
     posed, J = residuals.posed_with_jacobian(hand, anatomy, pose.R, pose.wrist_m, pose.angles)
-    points = posed.keypoints_m
+    marks = targets.landmarks @ posed.keypoints_m
+    J_marks = (targets.landmarks @ J.reshape(len(J), 21, -1)).reshape(J.shape)
     r_image, J_image = residuals.reprojection(
-        targets.camera, targets.mirror, points, J, targets.keypoints_px, targets.std_px
+        targets.camera, targets.mirror, marks, J_marks, targets.keypoints_px, targets.std_px
     )
     squared = np.einsum("bki,bki->bk", r_image, r_image)
     scaled = squared / config.robust_scale**2
     weights = 1.0 / (1.0 + scaled)
     cost = 0.5 * config.robust_scale**2 * np.log1p(scaled).sum(axis=1)
-    r_shape, J_shape = residuals.relative_shape(points, J, targets.keypoints_3d_m, targets.std_3d_m)
+    r_shape, J_shape = residuals.relative_shape(
+        marks, J_marks, targets.keypoints_3d_m, targets.std_3d_m
+    )
     r_pose, J_pose = residuals.relaxed_pose(pose.angles)
     r_coupled, J_coupled = residuals.coupled_joints(pose.angles)
-    b = len(points)
+    b = len(marks)
     root = np.sqrt(weights)[..., None]
     r = np.concatenate(((root * r_image).reshape(b, 42), r_shape.reshape(b, 63)), axis=1)
     A = np.concatenate(
@@ -123,7 +129,7 @@ def linearise(
     return Linearised(posed, cost, gradient, information, image_rms, J, weights)
 
 
-def solve(  # noqa: PLR0913
+def solve(
     hand: ShapedHand,
     anatomy: Anatomy,
     config: KeypointFitConfig,
@@ -149,10 +155,10 @@ def solve(  # noqa: PLR0913
         trial = linearise(hand, anatomy, config, targets, candidate)
         better = trial.cost < best.cost
         damping = np.where(better, damping / 5.0, np.minimum(damping * 8.0, _MOST_DAMPING))
-        gain = best.cost - trial.cost
+        settled = better & (trial.cost > best.cost - _LEAST_GAIN)
         pose = candidate.where(better, pose)
         best = trial if better.all() else _merge(better, trial, best)
-        if np.all(better & (gain < _LEAST_GAIN)):
+        if settled.all():
             break
     return pose, best
 
