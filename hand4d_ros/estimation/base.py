@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hand4d_ros.types import Frame, HandDetection, HandState
 
 
+@runtime_checkable
 class Estimator(Protocol):
     """Turns what was detected in a frame into metric hands in the camera frame."""
 
