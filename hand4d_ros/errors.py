@@ -33,12 +33,24 @@ class SceneError(Hand4DError):
     """A synthetic scene cannot be made as described."""
 
 
+class DatasetError(Hand4DError):
+    """A dataset is missing, foreign or in another version."""
+
+
 class MetricError(Hand4DError):
     """A metric was asked for data that it is not defined on."""
 
 
 class MediaError(Hand4DError):
     """A video, image folder or image file cannot be read or written."""
+
+
+class WeightsError(Hand4DError):
+    """Weights are missing, foreign or do not fit the network."""
+
+
+class TrainingError(Hand4DError):
+    """A training run cannot go on: its loss, its data or its checkpoints are unusable."""
 
 
 class BagError(Hand4DError):

@@ -11,6 +11,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from hand4d_ros.shapes import Array, Float, UInt8
 
 DistortionModel = Literal["plumb_bob", "rational_polynomial", "equidistant"]
@@ -73,8 +75,9 @@ class Frame:
     image: UInt8[Array, "h w 3"]
     """RGB."""
     camera: CameraModel
-    T_world_camera: Float[Array, "4 4"] | None = None
-    """Camera pose at ``stamp_ns``; None where no odometry covers that instant."""
+    T_world_camera: Float[Array, "4 4"] | None = field(default_factory=lambda: np.eye(4))
+    """Camera pose at ``stamp_ns``; None where it is unknown, as where odometry has a hole. By
+    default the camera does not move and the world is its frame."""
     camera_frame: str = "camera"
     world_frame: str = "world"
 

@@ -152,7 +152,7 @@ _PYTHON_GLOBALS: dict[tuple[str, str], Any] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class RestrictedUnpickler(pickle.Unpickler):
     """Answers every global from a table."""
 
     _known: ClassVar[dict[tuple[str, str], Callable[..., Any]]] = {
@@ -195,7 +195,7 @@ def read_pickle(path: Path) -> object:
         raise HandModelError(f"cannot read {path}: {error.strerror or error}") from error
     with content:
         try:
-            return _Unpickler(content, encoding="latin1").load()
+            return RestrictedUnpickler(content, encoding="latin1").load()
         except HandModelError as error:
             raise HandModelError(f"{path} is refused: {error}") from None
         # A damaged pickle can fail in any way that its operations can.
