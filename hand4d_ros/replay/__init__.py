@@ -1,0 +1,1 @@
+"""Bags and media in, tracked hands, pictures and reports out; all offline."""
