@@ -49,8 +49,14 @@ def run(args: Args) -> int:
     from hand4d_ros.cli.replay import summary_lines
     from hand4d_ros.errors import BagError
     from hand4d_ros.replay.outputs import make_folder
-    from hand4d_ros.replay.results import HANDS, METRICS, OVERLAY, REPORT, ResultOptions
-    from hand4d_ros.replay.results import write_results
+    from hand4d_ros.replay.results import (
+        HANDS,
+        METRICS,
+        OVERLAY,
+        REPORT,
+        ResultOptions,
+        write_results,
+    )
 
     make_folder(args.out, BagError)
     source, hands = args.out / INPUT, args.out / HANDS

@@ -53,6 +53,10 @@ GROUPS: dict[str, dict[str, Command]] = {
         "eval": Command("hand4d_ros.cli.eval", "score a bag of hands against the truth"),
         "bench": Command("hand4d_ros.cli.bench", "compare methods on one suite"),
     },
+    "Networks": {
+        "train": Command("hand4d_ros.cli.train", "train a network, or go on training it"),
+        "weights": Command("hand4d_ros.cli.weights", "list, show, verify and pack weights"),
+    },
     "This machine and this person": {
         "doctor": Command("hand4d_ros.cli.doctor", "what this machine has, lacks and needs"),
         "calibrate": Command("hand4d_ros.cli.calibrate", "measure the size of a person's hands"),
