@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
-from hand4d_ros.training.registry import TRAINABLES
+from hand4d_ros.ros.schema import specs_from_config
+from hand4d_ros.training.registry import TRAINABLES, Recipe
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,8 @@ class Args:
     """Train a network, or continue to.
 
     Without a name, lists what can be trained. Settings are words such as train.max_steps=2000 or
-    task.network.width=64; --show prints all of them. Ctrl-C saves and ends; --resume goes on as if
-    nothing had happened.
+    task.network.width=64; --show explains all of them. Ctrl-C saves and ends; --resume goes on as
+    if nothing had happened.
 
     Example: hand4d train pose_prior train.max_seconds=600 --resume
     """
@@ -26,7 +28,7 @@ class Args:
     settings: tyro.conf.Positional[tuple[str, ...]] = ()
     """Settings that differ from the recipe."""
     config: Path | None = None
-    """JSON file with settings, as --show prints them; words come after it."""
+    """JSON file with settings, such as the run.json of another run; words come after it."""
     out: Path | None = None
     """Folder of the run; by default out/train/NAME."""
     data: Path | None = None
@@ -34,7 +36,7 @@ class Args:
     resume: bool = False
     """Continue the folder's run; where there is none yet, begin it."""
     show: bool = False
-    """Print the settings as JSON and end."""
+    """Print every setting with its value, what it means and what is allowed, and end."""
 
 
 def run(args: Args) -> int:
@@ -51,7 +53,7 @@ def run(args: Args) -> int:
         print(listing())
         return 0
     # PyTorch takes seconds to import, and the list is to come at once.
-    from hand4d_ros.training.run import recipe_for, settings_text, train
+    from hand4d_ros.training.run import recipe_for, train
 
     recipe = recipe_for(args.name, args.settings, args.config)
     if args.show:
@@ -68,6 +70,16 @@ def run(args: Args) -> int:
     print(f"step {result.step}: {reasons[result.reason]}" + (f"; {figures}" if figures else ""))
     print(f"wrote {result.checkpoint}; hand4d weights pack {folder} makes weights of the best one")
     return 0 if result.signal is None else 128 + result.signal
+
+
+def settings_text(recipe: Recipe) -> str:
+    """Every setting of a recipe as the word that sets it, with what it means."""
+    lines = []
+    for part, config in (("task", recipe.task_config), ("train", recipe.train)):
+        for spec in specs_from_config(config):
+            value = spec.default if isinstance(spec.default, str) else json.dumps(spec.default)
+            lines += [f"{part}.{spec.name}={value}", f"    {spec.description} ({spec.allowed})"]
+    return "\n".join(lines)
 
 
 def listing() -> str:

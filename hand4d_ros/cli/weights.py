@@ -116,10 +116,10 @@ def verify(target: str) -> int:
 
 def pack(args: Args) -> int:
     """Pack a run's checkpoint and say where it is."""
-    from hand4d_ros.nn.cards import read_card, weights_folders
+    from hand4d_ros.nn.cards import read_card, user_folder
     from hand4d_ros.training import card
 
-    out = args.out or weights_folders()[-2]
+    out = args.out or user_folder()
     path = card.pack(
         Path(args.target),
         out,

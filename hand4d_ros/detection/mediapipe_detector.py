@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from typing import Literal
+
 import numpy as np
 
 from hand4d_ros.detection import views
 from hand4d_ros.detection.base import check_image
 from hand4d_ros.detection.mediapipe_looks import Looks, Picture, SeenHand, SeenPalm
-from hand4d_ros.detection.sides import are_one_hand, choose_sides
+from hand4d_ros.detection.sides import are_one_hand, choose_sides, seen_by_its_owner
 from hand4d_ros.detection.views import Square, View
 from hand4d_ros.errors import DetectionError
 from hand4d_ros.geometry import camera as cameras
@@ -62,6 +64,9 @@ class MediaPipeConfig:
     """Treat every image by itself and search all of it thoroughly; for images of no video."""
     mirrored: bool = False
     """The images are mirrored, as a selfie camera's are; then left and right change places."""
+    viewpoint: Literal["egocentric", "any"] = "egocentric"
+    """egocentric: the camera is on the person whose hands it sees, so the right hand is mostly on
+    the right, which settles doubts. any: a side is judged by the hand's look alone."""
     same_side_weight: float = field(default=0.1, metadata={"min": 0.0, "max": 1.0})
     """Belief in two hands of one side against two of both sides; 1 allows it freely."""
     outside_confidence: float = field(default=0.25, metadata={"min": 0.0, "max": 1.0})
@@ -276,7 +281,15 @@ class MediaPipeDetector:
 
     def _detections(self, camera: CameraModel) -> list[HandDetection]:
         """What is reported of the hands that are followed now."""
-        sides = choose_sides([hand.right for hand in self._hands], self._config.same_side_weight)
+        right = [hand.right for hand in self._hands]
+        if self._config.viewpoint == "egocentric":
+            axes = [hand.seen.view.R_camera_view[:, 2] for hand in self._hands]
+            sign = -1.0 if self._config.mirrored else 1.0
+            right = [
+                seen_by_its_owner(p, axis * [sign, 1.0, 1.0])
+                for p, axis in zip(right, axes, strict=True)
+            ]
+        sides = choose_sides(right, self._config.same_side_weight)
         detections = []
         for known, (side, of_side) in zip(self._hands, sides, strict=True):
             hand = known.seen

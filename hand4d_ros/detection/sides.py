@@ -10,6 +10,9 @@ import numpy as np
 from hand4d_ros.shapes import Array, Float
 from hand4d_ros.types import Side
 
+_SLOPE = 8.0
+_MOST = 3.0
+
 
 def choose_sides(right: Sequence[float], same_side: float) -> list[tuple[Side, float]]:
     """Sides of all hands in an image at once, the most probable combination.
@@ -40,6 +43,28 @@ def choose_sides(right: Sequence[float], same_side: float) -> list[tuple[Side, f
         agreeing = (w for c, w in zip(combinations, weights, strict=True) if c[hand] is side)
         result.append((side, sum(agreeing) / total if total > 0.0 else 0.5))
     return result
+
+
+def seen_by_its_owner(right: float, direction: Float[Array, "3"]) -> float:
+    """Probability that a hand is a right one, given where the person who looks sees it.
+
+    Seen from the head or chest of the person whose hands they are, the right hand is mostly on
+    the right. The odds of that grow by ``_SLOPE`` nats per unit of the tangent of the bearing,
+    up to ``_MOST``: at 15 degrees to the side they are 9 to 1, which gives way to a detector that
+    is sure, as when the arms cross.
+
+    Args:
+        right: Probability of the detector, that does not look at the place.
+        direction: Towards the hand, camera axes, any length.
+
+    Returns:
+        The probability with both taken together.
+    """
+    bearing = direction[0] / max(float(direction[2]), 1e-3)
+    prior = 1.0 / (1.0 + np.exp(-np.clip(_SLOPE * bearing, -_MOST, _MOST)))
+    both = right * prior
+    neither = (1.0 - right) * (1.0 - prior)
+    return float(both / max(both + neither, 1e-12))
 
 
 def are_one_hand(

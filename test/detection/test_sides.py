@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hand4d_ros.detection.sides import are_one_hand, choose_sides
+from hand4d_ros.detection.sides import are_one_hand, choose_sides, seen_by_its_owner
 from hand4d_ros.types import Side
 
 HAND_PX = 100.0 * np.random.default_rng(1).uniform(size=(21, 2))
@@ -68,3 +68,21 @@ def test_overlapping_keypoints_are_one_hand() -> None:
     """A small shift is the same hand, a shift of the hand's own size is another."""
     assert are_one_hand(HAND_PX, HAND_PX + 5.0, 0.3)
     assert not are_one_hand(HAND_PX, HAND_PX + 100.0, 0.3)
+
+
+def test_the_place_settles_doubts_and_gives_way_to_certainty() -> None:
+    """A doubtful hand on the right is a right one; a sure left hand stays left anywhere."""
+    to_the_right, to_the_left = np.array([0.3, 0.0, 1.0]), np.array([-0.3, 0.0, 1.0])
+    assert seen_by_its_owner(0.4, to_the_right) > 0.8
+    assert seen_by_its_owner(0.6, to_the_left) < 0.2
+    assert seen_by_its_owner(0.03, np.array([0.2, 0.0, 1.0])) < 0.5
+    assert seen_by_its_owner(0.7, np.array([0.0, 0.2, 1.0])) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("right", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_the_place_is_fair_to_both_sides(right: float) -> None:
+    """Mirroring the picture mirrors the answer."""
+    for x in (-0.8, -0.1, 0.25):
+        there = seen_by_its_owner(right, np.array([x, 0.1, 1.0]))
+        mirrored = seen_by_its_owner(1.0 - right, np.array([-x, 0.1, 1.0]))
+        assert there == pytest.approx(1.0 - mirrored)

@@ -21,15 +21,15 @@ class KeypointFitConfig:
     """Estimate the proportions of the hand from the first confident frames, then hold them."""
     proportion_frames: int = field(default=60, metadata={"min": 1, "max": 10000})
     """Confident hands to estimate the proportions from."""
-    keypoint_std: float = field(default=0.025, metadata={"min": 0.001, "max": 0.2})
+    keypoint_std: float = field(default=0.03, metadata={"min": 0.001, "max": 0.2})
     """Standard deviation of an image keypoint, as a fraction of the hand's size in the image."""
     keypoint_std_min_px: float = field(default=1.0, metadata={"min": 0.05, "max": 50.0})
     """Lower bound of that deviation (px)."""
     robust_scale: float = field(default=3.0, metadata={"min": 0.5, "max": 100.0})
     """Residual, in standard deviations, from which a keypoint loses influence (Cauchy)."""
-    detector_3d_std_m: float = field(default=0.02, metadata={"min": 0.001, "max": 1.0})
+    detector_3d_std_m: float = field(default=0.08, metadata={"min": 0.001, "max": 1.0})
     """Standard deviation of the detector's own 3D keypoints, after their size is divided out."""
-    prior_weight: float = field(default=0.3, metadata={"min": 0.0, "max": 10.0})
+    prior_weight: float = field(default=1.0, metadata={"min": 0.0, "max": 10.0})
     """Pull of the joint angles towards the relaxed hand, in standard deviations."""
     iterations: int = field(default=4, metadata={"min": 1, "max": 100})
     """Steps a frame when warm-started from the last one."""

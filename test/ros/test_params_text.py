@@ -1,0 +1,66 @@
+"""The parameter file and the table of parameters are those of the code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hand4d_ros.ros.params_text import markdown_from_config
+from hand4d_ros.ros.schema import config_from_values, specs_from_config
+from hand4d_ros.ros.tracker_config import TrackerNodeConfig
+
+ROOT = Path(__file__).parents[2]
+
+
+def _flat(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
+    values: dict[str, object] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            values |= _flat(value, f"{prefix}{key}.")
+        else:
+            values[prefix + key] = value
+    return values
+
+
+def test_the_committed_file_is_the_generated_one() -> None:
+    """When this fails: python -m hand4d_ros.ros.params_text yaml > config/tracker.yaml."""
+    command = [sys.executable, "-m", "hand4d_ros.ros.params_text", "yaml"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert made == (ROOT / "config/tracker.yaml").read_text(encoding="utf-8")
+    assert max(len(line) for line in made.splitlines()) <= 100
+
+
+def test_the_file_holds_exactly_the_defaults() -> None:
+    """Read back, the file makes the default config and names every parameter."""
+    tree = yaml.safe_load((ROOT / "config/tracker.yaml").read_text(encoding="utf-8"))
+    values = _flat(tree["/**/tracker"]["ros__parameters"])
+    config = TrackerNodeConfig()
+    named = {spec.name for spec in specs_from_config(config) if spec.default != ()}
+    assert set(values) == named
+    assert config_from_values(config, values) == config
+
+
+def test_every_parameter_is_described() -> None:
+    """No parameter without a sentence: it is the help of rqt, of the file and of the table."""
+    silent = [s.name for s in specs_from_config(TrackerNodeConfig()) if not s.description]
+    assert silent == []
+
+
+def test_the_table_has_a_row_for_each_parameter() -> None:
+    """Each row has the five cells of the header."""
+    lines = markdown_from_config(TrackerNodeConfig()).splitlines()
+    assert len(lines) == 2 + len(specs_from_config(TrackerNodeConfig()))
+    assert {line.replace("\\|", "").count("|") for line in lines} == {6}
+
+
+@pytest.mark.parametrize("arguments", [[], ["html"]])
+def test_usage(arguments: list[str]) -> None:
+    """Anything but yaml or markdown prints the usage and ends with 2."""
+    command = [sys.executable, "-m", "hand4d_ros.ros.params_text", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage:")
