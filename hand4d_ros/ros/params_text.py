@@ -91,6 +91,15 @@ def _yaml_value(value: Value) -> str:
     return text.replace("e", ".0e") if "e" in text and "." not in text else text
 
 
+_PAGE = """# Parameters of the tracker
+
+Made from the dataclasses that also declare them, as is `config/tracker.yaml`; regenerate with
+`python -m hand4d_ros.ros.params_text markdown > docs/parameters.md`. What needs a reconfigure is
+refused while the node is active: deactivate and clean up first.
+
+"""
+
+
 def main() -> int:
     """Print the tracker's parameters as ``yaml`` or ``markdown``."""
     makers = {
@@ -99,7 +108,7 @@ def main() -> int:
             "tracker",
             "Every parameter of the tracker node at its default. Generated: do not edit.",
         ),
-        "markdown": lambda: markdown_from_config(TrackerNodeConfig()),
+        "markdown": lambda: _PAGE + markdown_from_config(TrackerNodeConfig()),
     }
     if len(sys.argv) != 2 or sys.argv[1] not in makers:
         sys.stderr.write(f"usage: python -m {__spec__.name} {{{','.join(makers)}}}\n")
