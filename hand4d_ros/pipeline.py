@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hand4d_ros.detection.base import Detector
+from hand4d_ros.detection.external import ExternalConfig, ExternalDetections
 from hand4d_ros.detection.mediapipe_detector import MediaPipeConfig, MediaPipeDetector
 from hand4d_ros.estimation.base import Estimator
 from hand4d_ros.estimation.keypoint_fit.config import KeypointFitConfig
@@ -31,11 +32,13 @@ class PipelineConfig:
 
     hand_model: str = ""
     """Hand model file from `hand4d mano-import`; empty takes the built-in hand."""
-    detector: Literal["mediapipe"] = "mediapipe"
-    """What finds hands in images."""
+    detector: Literal["mediapipe", "external"] = "mediapipe"
+    """What finds hands in images: MediaPipe, or another detector whose results come from outside,
+    in the live node on the topic `detections`."""
     estimator: Literal["keypoint_fit"] = "keypoint_fit"
     """What makes a metric hand of a detection."""
     mediapipe: MediaPipeConfig = field(default_factory=MediaPipeConfig)
+    external: ExternalConfig = field(default_factory=ExternalConfig)
     keypoint_fit: KeypointFitConfig = field(default_factory=KeypointFitConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
 
@@ -73,8 +76,7 @@ class HandPipeline:
 
         Args:
             config: Settings; None takes the defaults.
-            detector: Takes the place of the configured one, as for an external detections topic
-                or for truth in simulation.
+            detector: Takes the place of the configured one, as for truth in simulation.
 
         Raises:
             HandModelError: The hand model or calibration file is unusable.
@@ -82,7 +84,8 @@ class HandPipeline:
         """
         self.config = config or PipelineConfig()
         self.hand: HandModel = load_hand(self.config.hand_model)
-        self._detector: Detector = detector or MediaPipeDetector(self.config.mediapipe)
+        self.detector: Detector = detector or DETECTORS[self.config.detector](self.config)
+        """Finds the hands; ``ExternalDetections`` is fed by whoever has this pipeline."""
         self._estimator = ESTIMATORS[self.config.estimator](self.config, self.hand)
         self._tracker = Tracker(self.config.tracker, self.hand)
 
@@ -93,7 +96,7 @@ class HandPipeline:
 
     def warm_up(self, camera: CameraModel) -> None:
         """Run every stage once so that the first real frame is not late."""
-        self._detector.warm_up(camera)
+        self.detector.warm_up(camera)
 
     def reset(self) -> None:
         """Forget the past, as after a jump in time."""
@@ -102,7 +105,7 @@ class HandPipeline:
 
     def close(self) -> None:
         """Free the detector."""
-        self._detector.close()
+        self.detector.close()
 
     def step(self, frame: Frame) -> PipelineResult:
         """Process one frame.
@@ -126,7 +129,7 @@ class HandPipeline:
             dropped += ("no_odometry",)
             return PipelineResult(frame.stamp_ns, frame, (), (), tracks, {}, dropped)
         started = time.perf_counter()
-        found = self._detector.detect(frame)
+        found = self.detector.detect(frame)
         detected = time.perf_counter()
         detections = self._tracker.screen(frame, found)
         states = self._estimator.estimate(frame, detections)
@@ -141,6 +144,12 @@ class HandPipeline:
             frame.stamp_ns, frame, tuple(detections), tuple(states), tracks, stage_ms, dropped
         )
 
+
+DETECTORS: dict[str, Callable[[PipelineConfig], Detector]] = {
+    "mediapipe": lambda config: MediaPipeDetector(config.mediapipe),
+    "external": lambda config: ExternalDetections(config.external),
+}
+"""Every detector by the name that ``PipelineConfig.detector`` gives it."""
 
 ESTIMATORS: dict[str, Callable[[PipelineConfig, HandModel], Estimator]] = {
     "keypoint_fit": lambda config, hand: KeypointFit(config.keypoint_fit, hand),

@@ -80,7 +80,7 @@ class ScriptedDetector:
 class Rig:
     """The tracker, and a peer that plays camera, odometry and consumer."""
 
-    def __init__(self, detector: ScriptedDetector | None = None, **parameters: Any) -> None:
+    def __init__(self, detector: ScriptedDetector | None = None, /, **parameters: Any) -> None:
         """Start both; the tracker is active where ``autostart`` is left alone.
 
         Args:
@@ -122,6 +122,8 @@ class Rig:
             self.wait_until_matched()
 
     def _pipeline(self, config: PipelineConfig) -> HandPipeline:
+        if config.detector == "external":
+            return HandPipeline(config)
         return HandPipeline(config, detector=self.detector)
 
     def __enter__(self) -> Self:

@@ -30,6 +30,7 @@ ORDER = (
     "pipeline",
     "wire",
     "wire_sensors",
+    "wire_detections",
     "wire_forecast",
     "wire_markers",
     "synthetic",

@@ -17,9 +17,11 @@ from nav_msgs.msg import Odometry
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from hand4d_ros.errors import GeometryError, RosError
+from hand4d_ros.detection.external import ExternalDetections
+from hand4d_ros.errors import DetectionError, GeometryError, RosError
 from hand4d_ros.geometry.camera import camera_from_fov
 from hand4d_ros.geometry.static_frames import StaticFrames
+from hand4d_ros.msg import HandDetectionArray
 from hand4d_ros.pipeline import HandPipeline, PipelineConfig
 from hand4d_ros.ros import compat, spin
 from hand4d_ros.ros.announce import Announcer
@@ -34,10 +36,12 @@ from hand4d_ros.ros.qos import incompatible_qos_callback, reliable_qos, sensor_q
 from hand4d_ros.ros.tracker_config import TrackerNodeConfig
 from hand4d_ros.ros.tracker_outputs import TrackerOutputs
 from hand4d_ros.ros.tracker_worker import Pipeline, TrackerWorker
+from hand4d_ros.wire_detections import detections_from_array
 from hand4d_ros.wire_sensors import stamped_pose_from_odometry
 
 _DIAGNOSTICS_PERIOD_S = 1.0
 _ODOMETRY_DEPTH = 200
+_DETECTIONS_DEPTH = 10
 _SUCCESS = TransitionCallbackReturn.SUCCESS
 
 
@@ -212,6 +216,10 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
             odom = self.resolve_topic_name("odom")
             take = partial(self._take_odometry, parts.odometry)
             self._subscribe(Odometry, odom, take, sensor_qos(_ODOMETRY_DEPTH))
+        if config.pipeline.detector == "external":
+            detections = self.resolve_topic_name("detections")
+            take = partial(self._take_detections, parts.worker)
+            self._subscribe(HandDetectionArray, detections, take, sensor_qos(_DETECTIONS_DEPTH))
         # Last, so that whoever waits for a subscriber of the images finds the others there too.
         message = CompressedImage if config.image_transport == "compressed" else Image
         qos = sensor_qos(1, config.image_reliability)
@@ -260,6 +268,16 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
     def _take_odometry(self, odometry: OdometryInput, message: Odometry) -> None:
         stamp_ns, T_world_base = stamped_pose_from_odometry(message)
         odometry.push(stamp_ns, T_world_base, message.header.frame_id, message.child_frame_id)
+
+    def _take_detections(self, worker: TrackerWorker, message: HandDetectionArray) -> None:
+        detector = worker.detector
+        if not isinstance(detector, ExternalDetections):
+            return
+        try:
+            detector.push(*detections_from_array(message))
+        except (DetectionError, RosError) as error:
+            self._statistics.drops.add("bad_detections")
+            self._announcer.repeatedly("bad_detections", f"detections are dropped: {error}")
 
     def _deactivate(self) -> None:
         for subscription in self._inputs:

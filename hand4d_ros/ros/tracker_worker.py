@@ -105,6 +105,11 @@ class TrackerWorker:
         self._last_ns: int | None = None
 
     @property
+    def detector(self) -> object:
+        """What finds the hands, to be fed where detections come from outside; None without."""
+        return getattr(self._pipeline, "detector", None)
+
+    @property
     def model_id(self) -> str:
         """Estimator and weights; empty while there is no pipeline."""
         return "" if self._pipeline is None else self._pipeline.model_id

@@ -15,12 +15,13 @@ from visualization_msgs.msg import MarkerArray
 
 from hand4d_ros import wire
 from hand4d_ros.errors import HandModelError
-from hand4d_ros.msg import HandState
+from hand4d_ros.msg import HandDetectionArray, HandState
 from hand4d_ros.pipeline import HandPipeline, PipelineConfig
 from hand4d_ros.ros import compat
 from hand4d_ros.ros.convert import message_from_dict
-from hand4d_ros.ros.qos import latched_qos
+from hand4d_ros.ros.qos import latched_qos, reliable_qos
 from hand4d_ros.types import Side
+from hand4d_ros.wire_detections import detection_array
 
 pytestmark = pytest.mark.usefixtures("ros_domain")
 
@@ -63,6 +64,22 @@ def test_two_hands_in_the_world() -> None:
         assert rig.wrists[-1].pose.position == right.wrist.pose.position
         frames = {t.child_frame_id: t.header.frame_id for t in rig.transforms[-1].transforms}
         assert frames == {"hand4d/left_wrist": "odom", "hand4d/right_wrist": "odom"}
+
+
+def test_detections_from_another_detector() -> None:
+    """With detector external, hands come from the detections topic; bad ones are counted."""
+    with Rig(None, detector="external", external__wait_s=5.0) as rig:
+        detections = rig.peer.create_publisher(HandDetectionArray, "detections", reliable_qos(10))
+        rig.wait(lambda: detections.get_subscription_count() == 1)
+        rig.send_camera_info()
+        fields = detection_array(START_NS, "cam", [detection(Side.LEFT, -0.1)])
+        detections.publish(message_from_dict(HandDetectionArray, fields))
+        rig.send_frame(START_NS)
+        (hand,) = rig.wait_hands(1).hands
+        assert (hand.side, hand.tracking_state) == (HandState.LEFT, HandState.OBSERVED)
+        fields["hands"][0]["landmarks"] = "guessed"
+        detections.publish(message_from_dict(HandDetectionArray, fields))
+        rig.wait(lambda: rig.drops().get("bad_detections") == 1)
 
 
 def test_no_hands_is_said_and_a_lost_hand_is_said_once() -> None:
