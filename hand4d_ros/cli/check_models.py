@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib import resources
 
 from hand4d_ros.cli.findings import Finding, import_problem, library_finding, version_of
+from hand4d_ros.nn.cards import listed_weights
 
 MEDIAPIPE = "0.10.14"
 """The newest release that both brings its models and works with numpy 2."""
@@ -111,8 +112,6 @@ def _imported_mano() -> list[str]:
 
 
 def _weights() -> Finding:
-    """List the networks' weights that the package brings."""
-    folder = resources.files("hand4d_ros") / "assets"
-    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".safetensors"))
-    value = ", ".join(names) or "none, and none needed: the estimator fits keypoints"
+    """List the networks' weights that are at hand."""
+    value = ", ".join(listed_weights()) or "none, and none needed: the estimator fits keypoints"
     return Finding("Models", "weights", "ok", value)

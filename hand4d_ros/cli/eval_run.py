@@ -79,7 +79,8 @@ def scored_readings(args: Args) -> ScoredReadings:
         truth = truth_on_images(reading.clip, reading.estimate, tracks, args.eval)
         figures = figures_of(reading.name, reading.clip, reading.estimate, truth)
         scored[reading.name] = Scored(reading, truth, figures)
-    found = ScoredReadings(scored, [track.source for track in tracks])
+    sources = list(dict.fromkeys(f"{track.side.label}: {track.source}" for track in tracks))
+    found = ScoredReadings(scored, sources)
     if len(readings) == 2:
         first, live = readings
         estimates = (first.estimate, live.estimate)

@@ -14,8 +14,7 @@ import numpy as np
 
 from hand4d_ros.datasets.info import DatasetInfo
 from hand4d_ros.errors import HandModelError
-from hand4d_ros.hand.restricted_pickle import RestrictedUnpickler as RestrictedUnpickler
-from hand4d_ros.hand.restricted_pickle import read_pickle
+from hand4d_ros.hand.restricted_pickle import RestrictedUnpickler, read_pickle
 from hand4d_ros.shapes import Array, Float
 
 _DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError)

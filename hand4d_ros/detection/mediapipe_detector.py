@@ -14,7 +14,6 @@ edges are 0 and 1, so a fraction x of a width w is the pixel ``x w - 0.5``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-
 from typing import Literal
 
 import numpy as np

@@ -1,1 +1,1 @@
-"""The hand model: shape and pose in, keypoints, joint rotations and mesh out; joint orders, sizes."""
+"""The hand model: shape and pose in, keypoints, joint rotations and mesh out; orders, sizes."""

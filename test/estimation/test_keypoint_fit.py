@@ -226,7 +226,7 @@ def test_no_detection_no_state() -> None:
 def test_impossible_settings_are_refused(field: str, value: float, match: str) -> None:
     """Nonsense is refused with what was given and what is allowed."""
     with pytest.raises(ConfigError, match=match):
-        replace(FIXED, **{field: value})
+        replace(FIXED, **{field: value})  # type: ignore[arg-type]
 
 
 def test_two_sources_of_size_are_refused() -> None:

@@ -213,4 +213,4 @@ def test_one_euro_lowers_jitter_and_keeps_up() -> None:
 def test_impossible_settings_are_refused(name: str, value: float) -> None:
     """Nonsense is refused with what was given and what is allowed."""
     with pytest.raises(ConfigError, match=f"{name} is {value}; give a value between"):
-        replace(TrackerConfig(), **{name: value})
+        replace(TrackerConfig(), **{name: value})  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ class KeypointFitConfig:
     """Standard deviation of the detector's own 3D keypoints, after their size is divided out."""
     prior_weight: float = field(default=1.0, metadata={"min": 0.0, "max": 10.0})
     """Pull of the joint angles towards the relaxed hand, in standard deviations."""
-    iterations: int = field(default=4, metadata={"min": 1, "max": 100})
+    iterations: int = field(default=2, metadata={"min": 1, "max": 100})
     """Steps a frame when warm-started from the last one."""
     cold_iterations: int = field(default=14, metadata={"min": 1, "max": 200})
     """Steps for a hand that was not seen in the last frame."""

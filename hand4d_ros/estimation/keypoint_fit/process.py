@@ -213,7 +213,7 @@ class KeypointFit:
         """
         covariance = np.linalg.inv(at.information[row])
         J = at.keypoint_jacobian[row]
-        per_keypoint = np.einsum("kip,pq,kiq->k", J, covariance, J) / 3.0
+        per_keypoint = np.einsum("kip,kip->k", J @ covariance, J) / 3.0
         points = at.posed.keypoints_m[row] @ M
         wrist_m = points[0]
         radial = _APPARENT_SIZE_STD**2 + self._size_std**2

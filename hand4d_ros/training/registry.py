@@ -1,0 +1,80 @@
+"""What can be trained, by name. A new trainable is one module and one entry here.
+
+Importing this imports no network and no PyTorch; an entry's ``load`` does.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hand4d_ros.errors import ConfigError
+from hand4d_ros.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from hand4d_ros.training.task import Task
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How something is trained unless told otherwise."""
+
+    task: Callable[[Any], Task]
+    """Makes the task of its config."""
+    task_config: Any
+    """A frozen dataclass."""
+    train: TrainConfig
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """One entry."""
+
+    summary: str
+    """One line for the list."""
+    load: Callable[[], Recipe]
+    """Imports it."""
+
+
+def _pose_prior() -> Recipe:
+    from hand4d_ros.training.pose_prior import PosePriorTask, PosePriorTaskConfig
+
+    return Recipe(
+        PosePriorTask,
+        PosePriorTaskConfig(),
+        TrainConfig(
+            max_steps=4000,
+            batch_size=512,
+            learning_rate=2e-3,
+            clip_norm=50.0,
+            log_every=50,
+            evaluate_every=500,
+            checkpoint_every=1000,
+        ),
+    )
+
+
+TRAINABLES: Mapping[str, Trainable] = {
+    "pose_prior": Trainable("which angles of a hand go together (VAE of single poses)", _pose_prior)
+}
+"""Every trainable by name."""
+
+
+def find_trainable(name: str, trainables: Mapping[str, Trainable] = TRAINABLES) -> Trainable:
+    """Return an entry.
+
+    Args:
+        name: Its name.
+        trainables: Where to look.
+
+    Raises:
+        ConfigError: There is none of this name.
+    """
+    if name not in trainables:
+        close = difflib.get_close_matches(name, trainables, n=1)
+        known = ", ".join(trainables) or "none"
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {known}"
+        raise ConfigError(f"there is nothing to train called {name!r}; {hint}")
+    return trainables[name]
