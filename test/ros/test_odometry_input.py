@@ -10,10 +10,10 @@ import pytest
 
 from hand4d_ros.errors import ConfigError
 from hand4d_ros.geometry import se3, so3
+from hand4d_ros.geometry.static_frames import StaticFrames
 from hand4d_ros.ros.announce import Announcer
 from hand4d_ros.ros.input_config import ExtrinsicConfig, OdometryInputConfig
 from hand4d_ros.ros.odometry_input import OdometryInput
-from hand4d_ros.geometry.static_frames import StaticFrames
 
 _MS = 1_000_000
 _T0 = 1_000 * _MS
