@@ -1,1 +1,1 @@
-"""Seeds in, worlds out: moving hands, cameras, odometry, pictures, a detector's view of them."""
+"""Seeds in, worlds out: hands that move, things, cameras, odometry, pictures and the truth."""

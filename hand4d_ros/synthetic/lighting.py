@@ -21,7 +21,6 @@ from hand4d_ros.synthetic import raster
 from hand4d_ros.synthetic.surface import Packed
 
 _LIFT_M = 1.0
-_MAP_SIZE = 480
 _MARGIN_M = 0.12
 _NORMAL_OFFSET_M = 0.004
 _BIAS_M = 0.003
@@ -110,6 +109,7 @@ def light_map(
     lights: Lights,
     plane_m: Float[torch.Tensor, " b"],
     spheres: Float[torch.Tensor, "b k 4"],
+    cells: int,
 ) -> LightMap:
     """Draw the height map of every picture.
 
@@ -118,6 +118,7 @@ def light_map(
         lights: The lights.
         plane_m: Height of the plane in each picture.
         spheres: Hands and things as spheres, which say how large the map must be.
+        cells: Along each edge of the map.
     """
     images = len(plane_m)
     slope = lights.to_key[:, :2] / lights.to_key[:, 2:]
@@ -130,19 +131,19 @@ def light_map(
     high = torch.where(real, feet, -torch.inf).amax(1).clamp(-1e3, 1e3)
     span = (high - low).amax(-1).clamp(min=0.1, max=1.4) + 2 * _MARGIN_M
     origin = 0.5 * (low + high) - 0.5 * span[:, None]
-    scale = (_MAP_SIZE - 1) / span
+    scale = (cells - 1) / span
     cell = (foot - origin[mesh.vertex_image]) * scale[mesh.vertex_image][:, None]
     found = raster.rasterize(
         cell,
         height + _LIFT_M,
         mesh.faces,
         mesh.face_image,
-        (images, _MAP_SIZE, _MAP_SIZE),
+        (images, cells, cells),
         perspective=False,
     )
-    flat = foot.new_zeros(images * _MAP_SIZE * _MAP_SIZE)
+    flat = foot.new_zeros(images * cells * cells)
     flat[found.pixel] = (found.nearness - _LIFT_M).clamp(min=0.0)
-    return LightMap(flat.reshape(images, _MAP_SIZE, _MAP_SIZE), origin, scale, plane_m, slope)
+    return LightMap(flat.reshape(images, cells, cells), origin, scale, plane_m, slope)
 
 
 def lit_share(
@@ -157,15 +158,16 @@ def lit_share(
     height = points[:, 2] - light.plane_m[image]
     foot = points[:, :2] - light.slope[image] * height[:, None]
     cell = (foot - light.origin_m[image]) * light.cells_per_m[image][:, None]
+    cells = light.heights_m.shape[-1]
     flat = light.heights_m.reshape(-1)
-    base = image * (_MAP_SIZE * _MAP_SIZE)
+    base = image * (cells * cells)
     blocked = torch.zeros_like(height)
     for tap in range(_TAPS):
         # Taps on a sunflower spiral cover a disc of three cells evenly.
         radius, angle = 3.0 * float(np.sqrt((tap + 0.5) / _TAPS)), 2.39996 * tap
         shift = cell.new_tensor([radius * np.cos(angle), radius * np.sin(angle)])
-        place = (cell + shift + 0.5).long().clamp(0, _MAP_SIZE - 1)
-        over = flat[base + place[:, 1] * _MAP_SIZE + place[:, 0]]
+        place = (cell + shift + 0.5).long().clamp(0, cells - 1)
+        over = flat[base + place[:, 1] * cells + place[:, 0]]
         blocked += ((over - height - _BIAS_M) * 150.0).clamp(0.0, 1.0)
     # Where light only grazes, the map is too coarse, and next to no light arrives anyway.
     grazing = (normals * to_key[image]).sum(-1)

@@ -65,6 +65,10 @@ class Renderer:
     model: HandModel = field(default_factory=builtin_hand)
     """Hand model of any side, which says where the skin has its creases."""
 
+    shadow_cells: int = 480
+    """Along each edge of the shadow maps; small pictures do with 240, which is faster. A multiple
+    of three."""
+
     def __post_init__(self) -> None:
         """Upload the patterns of all surfaces."""
         volume = noise_volume(np.random.default_rng(0))
@@ -98,7 +102,9 @@ class Renderer:
         mesh = surface.packed([v.parts for v in views], self.device)
         lights = lighting.stacked([v.light for v in views], self.device)
         spheres = _padded([v.occluders_m for v in views], self.device)
-        light_map = lighting.light_map(mesh, lights, self._planes(views, mesh), spheres)
+        light_map = lighting.light_map(
+            mesh, lights, self._planes(views, mesh), spheres, self.shadow_cells
+        )
         scene = backdrop.backdrop(
             [v.table for v in views],
             torch.stack([v.texture for v in views]),
