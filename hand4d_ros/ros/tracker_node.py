@@ -6,6 +6,7 @@ declares the hands lost, cleanup frees everything.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ from hand4d_ros.wire_sensors import stamped_pose_from_odometry
 _DIAGNOSTICS_PERIOD_S = 1.0
 _ODOMETRY_DEPTH = 200
 _DETECTIONS_DEPTH = 10
+_SWITCH_INTERVAL_S = 0.0005
 _SUCCESS = TransitionCallbackReturn.SUCCESS
 
 
@@ -310,6 +312,9 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
 
 def main(args: list[str] | None = None) -> int:
     """Run the tracker until it is asked to end."""
+    # The worker returns from the networks to a lock that callbacks of clock and odometry hold;
+    # by default it waits 5 ms for it, which is a sixth of an image's time.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     return spin.run_process(lambda _: TrackerNode(), args)
 
 
