@@ -44,6 +44,7 @@ def publish_camera(bag: Path, seconds: float) -> None:
     """Be the camera: loop over a bag's pictures with the stamps of now."""
     make_room_for_images()
     import rclpy
+    from builtin_interfaces.msg import Time
     from nav_msgs.msg import Odometry
     from sensor_msgs.msg import CameraInfo, Image
 
@@ -64,21 +65,22 @@ def publish_camera(bag: Path, seconds: float) -> None:
     messages = [
         message_from_dict(Image, wire_sensors.image(picture, 0, "camera")) for picture in pictures
     ]
+    pose = message_from_dict(Odometry, wire_sensors.odometry(np.eye(4), 0, "world", "camera"))
+    intrinsics = message_from_dict(CameraInfo, wire_sensors.camera_info(camera, 0, "camera"))
     start_s = time.monotonic()
     tick, shown = 0, 0
     while time.monotonic() - start_s < seconds:
         due_s = start_s + tick / _ODOMETRY_HZ
         time.sleep(max(due_s - time.monotonic(), 0.0))
         now_ns = time.time_ns()
-        pose = wire_sensors.odometry(np.eye(4), now_ns, "world", "camera")
-        odometry.publish(message_from_dict(Odometry, pose))
+        pose.header.stamp = Time(**wire.time_from_ns(now_ns))
+        odometry.publish(pose)
         if tick * RATE_HZ / _ODOMETRY_HZ >= shown:
             # Forth and back, so that the hands never jump.
             place = shown % (2 * len(messages) - 2)
             message = messages[min(place, 2 * len(messages) - 2 - place)]
-            message.header.stamp.sec, message.header.stamp.nanosec = divmod(now_ns, 10**9)
-            fields = wire_sensors.camera_info(camera, now_ns, "camera")
-            infos.publish(message_from_dict(CameraInfo, fields))
+            message.header.stamp = intrinsics.header.stamp = pose.header.stamp
+            infos.publish(intrinsics)
             images.publish(message)
             shown += 1
         tick += 1

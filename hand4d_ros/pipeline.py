@@ -66,6 +66,21 @@ class PipelineResult:
     ``out_of_order``; ``time_jump`` says that everything was started anew."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """A frame with what the detector found in it."""
+
+    frame: Frame
+    found: tuple[HandDetection, ...] = ()
+    detect_ms: float = 0.0
+    anew: bool = False
+    """What came before it is to be forgotten."""
+    dropped: tuple[str, ...] = ()
+    """As in ``PipelineResult``."""
+    refused: bool = False
+    """Nothing follows from this frame."""
+
+
 class HandPipeline:
     """Frames in, hands out; the same object online and offline."""
 
@@ -88,6 +103,7 @@ class HandPipeline:
         """Finds the hands; ``ExternalDetections`` is fed by whoever has this pipeline."""
         self._estimator = ESTIMATORS[self.config.estimator](self.config, self.hand)
         self._tracker = Tracker(self.config.tracker, self.hand)
+        self._last_ns: int | None = None
 
     @property
     def model_id(self) -> str:
@@ -102,13 +118,14 @@ class HandPipeline:
         """Forget the past, as after a jump in time."""
         self._estimator.reset()
         self._tracker.reset()
+        self._last_ns = None
 
     def close(self) -> None:
         """Free the detector."""
         self.detector.close()
 
     def step(self, frame: Frame) -> PipelineResult:
-        """Process one frame.
+        """Process one frame: ``look``, then ``conclude``.
 
         A frame whose stamp is not later than the last one is dropped, unless time has jumped
         back by more than ``tracker.reset_after_s``: then everything starts anew.
@@ -116,32 +133,58 @@ class HandPipeline:
         Raises:
             DetectionError: The detector failed on this image; the pipeline can go on.
         """
+        return self.conclude(self.look(frame))
+
+    def look(self, frame: Frame, *, anew: bool = False) -> Look:
+        """Find the hands of one frame: the first half of ``step``.
+
+        The second half needs nothing of the detector, so while one thread concludes, another may
+        look at the next frame; frames must stay in order.
+
+        Args:
+            frame: The frame.
+            anew: What came before is to be forgotten, because the camera jumped.
+
+        Raises:
+            DetectionError: The detector failed on this image; the pipeline can go on.
+        """
         dropped: tuple[str, ...] = ()
-        last_ns = self._tracker.stamp_ns
+        last_ns = self._last_ns
         if last_ns is not None and frame.stamp_ns <= last_ns:
             if (last_ns - frame.stamp_ns) * 1e-9 <= self.config.tracker.reset_after_s:
                 reason = "repeated_stamp" if frame.stamp_ns == last_ns else "out_of_order"
-                return PipelineResult(frame.stamp_ns, frame, (), (), (), {}, (reason,))
-            self.reset()
-            dropped = ("time_jump",)
+                return Look(frame, dropped=(reason,), refused=True)
+            anew, dropped = True, ("time_jump",)
+        self._last_ns = frame.stamp_ns
+        if frame.T_world_camera is None:
+            return Look(frame, anew=anew, dropped=(*dropped, "no_odometry"))
+        started = time.perf_counter()
+        found = tuple(self.detector.detect(frame))
+        return Look(frame, found, (time.perf_counter() - started) * 1e3, anew, dropped)
+
+    def conclude(self, look: Look) -> PipelineResult:
+        """Make hands in the world of what was found: the second half of ``step``."""
+        frame = look.frame
+        if look.refused:
+            return PipelineResult(frame.stamp_ns, frame, (), (), (), {}, look.dropped)
+        if look.anew:
+            self._estimator.reset()
+            self._tracker.reset()
         if frame.T_world_camera is None:
             tracks = tuple(self._tracker.update(frame, ()))
-            dropped += ("no_odometry",)
-            return PipelineResult(frame.stamp_ns, frame, (), (), tracks, {}, dropped)
+            return PipelineResult(frame.stamp_ns, frame, (), (), tracks, {}, look.dropped)
         started = time.perf_counter()
-        found = self.detector.detect(frame)
-        detected = time.perf_counter()
-        detections = self._tracker.screen(frame, found)
-        states = self._estimator.estimate(frame, detections)
+        detections = tuple(self._tracker.screen(frame, look.found))
+        states = tuple(self._estimator.estimate(frame, detections))
         estimated = time.perf_counter()
         tracks = tuple(self._tracker.update(frame, states))
         stage_ms = {
-            "detect": (detected - started) * 1e3,
-            "estimate": (estimated - detected) * 1e3,
+            "detect": look.detect_ms,
+            "estimate": (estimated - started) * 1e3,
             "track": (time.perf_counter() - estimated) * 1e3,
         }
         return PipelineResult(
-            frame.stamp_ns, frame, tuple(detections), tuple(states), tracks, stage_ms, dropped
+            frame.stamp_ns, frame, detections, states, tracks, stage_ms, look.dropped
         )
 
 

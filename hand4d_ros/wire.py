@@ -228,7 +228,9 @@ def hand_state(track: HandTrack, world_frame: str, hand_model: str) -> Message:
     R_world_wrist = hand.T_frame_wrist[:3, :3]
     keypoints_m = hand.keypoints_m
     quaternions = so3.quaternion_from_matrix(joint_rotations(hand))
-    mano_pose = np.concatenate((so3.log(R_world_wrist), hand.joint_rotvec.ravel()))
+    mano_pose = np.concatenate(
+        (so3.rotvec_from_quaternion(quaternions[0]), hand.joint_rotvec.ravel())
+    )
     return {
         "header": header(track.stamp_ns, world_frame),
         "side": int(track.hand.side),

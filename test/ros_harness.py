@@ -11,6 +11,7 @@ import rclpy
 import rclpy.parameter
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
+from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import Odometry
 from rclpy.context import Context
 from sensor_msgs.msg import CameraInfo, Image
@@ -109,6 +110,8 @@ class Rig:
         self.image = make(Image, "image", reliable_qos())
         self.camera_info = make(CameraInfo, "camera_info", reliable_qos())
         self.odom = make(Odometry, "odom", reliable_qos(100))
+        # One client for all transitions: each new one would have to be discovered first.
+        self.change_state = self.peer.create_client(ChangeState, "tracker/change_state")
         self.listen(HandStateArray, "tracker/hands", self.hands)
         self.listen(PoseStamped, "tracker/right/wrist", self.wrists)
         self.listen(DiagnosticArray, "/diagnostics", self.diagnostics)
@@ -177,6 +180,11 @@ class Rig:
         fields = wire_sensors.odometry(T_world_base, stamp_ns, "odom", child)
         self.odom.publish(message_from_dict(Odometry, fields))
 
+    def wait_odometry(self, condition: Callable[[], Any]) -> None:
+        """Wait for odometry, which the tracker itself fetches but once there is an image."""
+        fetch = self.parts.odometry._fetch
+        self.wait(lambda: fetch() or condition(), "odometry did not arrive")
+
     def publish_image(self, stamp_ns: int, **changes: Any) -> None:
         """Publish one image."""
         fields = image_fields_from_rgb(np.full((48, 64, 3), 90, np.uint8))
@@ -199,7 +207,7 @@ class Rig:
         for offset_ms in (-5, 5):
             self.send_odometry(stamp_ns + offset_ms * MS, x_m)
         newest = stamp_ns + 5 * MS
-        self.wait(lambda: parts.odometry._buffer.latest_ns == newest, "odometry did not arrive")
+        self.wait_odometry(lambda: parts.odometry._buffer.latest_ns == newest)
         self.send_image(stamp_ns, **changes)
 
     def drops(self) -> dict[str, int]:

@@ -41,6 +41,10 @@ _LOST_SCALE = 3.5
 """Side of the square that is searched for a lost hand, in extents of that hand."""
 _LOST_FRAMES = 15
 """For so many frames a hand is searched where it was lost."""
+_SMALLEST_PX = 12.0
+"""Below it a followed hand is a speck that the network goes on believing in."""
+_REFUSED_NS = 250_000_000
+"""For so long a palm that proved to be no hand is not looked at again."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,14 @@ class _Lost:
     frames_left: int
 
 
+@dataclass(frozen=True)
+class _Refused:
+    """Where a palm proved to be no hand."""
+
+    view: View
+    until_ns: int
+
+
 class MediaPipeDetector:
     """Detector that runs MediaPipe's palm and keypoint networks; use it from one thread."""
 
@@ -139,6 +151,7 @@ class MediaPipeDetector:
         """Forget the hands that are followed, as at the start."""
         self._hands: list[_Known] = []
         self._lost: list[_Lost] = []
+        self._refused: list[_Refused] = []
         self._last_ns: int | None = None
         self._last_elapsed_ns = 0
         self._searches_done = 0
@@ -219,7 +232,8 @@ class MediaPipeDetector:
         """
         elapsed_ns = 0 if self._last_ns is None else stamp_ns - self._last_ns
         if self._config.static_image_mode or not 0.0 <= 1e-9 * elapsed_ns <= self._config.max_gap_s:
-            self._hands, self._lost, elapsed_ns = [], [], 0
+            self._hands, self._lost, self._refused, elapsed_ns = [], [], [], 0
+        self._refused = [refused for refused in self._refused if refused.until_ns > stamp_ns]
         share = min(elapsed_ns / self._last_elapsed_ns, 2.0) if self._last_elapsed_ns else 0.0
         self._last_ns, self._last_elapsed_ns = stamp_ns, elapsed_ns
         return share
@@ -245,7 +259,7 @@ class MediaPipeDetector:
         hands = []
         lost = [replace(lost, frames_left=lost.frames_left - 1) for lost in self._lost]
         for known, seen in zip(self._hands, looked, strict=True):
-            if seen is None or seen.presence < self._config.min_tracking_confidence:
+            if seen is None or not self._is_there(seen):
                 lost.append(_Lost(_square_around(known.seen.keypoints_px), _LOST_FRAMES))
                 continue
             right = _SIDE_MEMORY * known.right + (1.0 - _SIDE_MEMORY) * seen.right
@@ -253,13 +267,17 @@ class MediaPipeDetector:
         self._lost = [place for place in lost if place.frames_left > 0]
         return hands
 
+    def _is_there(self, seen: SeenHand) -> bool:
+        sure = seen.presence >= self._config.min_tracking_confidence
+        return sure and float(np.ptp(seen.keypoints_px, axis=0).max()) >= _SMALLEST_PX
+
     def _new_hands(
         self, looks: Looks, picture: Picture, known: list[_Known], found: list[_Candidate]
     ) -> list[_Known]:
         """Hands that the palm network found and the keypoint network believes, surest first."""
         config = self._config
         chosen: list[_Candidate] = []
-        taken = [hand.seen.view for hand in known]
+        taken = [hand.seen.view for hand in known] + [refused.view for refused in self._refused]
         for candidate in sorted(found, key=lambda c: (c.faint, -c.palm.score)):
             view = candidate.palm.view
             if not any(view.is_near(other, _SAME_VIEW) for other in taken):
@@ -274,6 +292,9 @@ class MediaPipeDetector:
             needed = config.min_faint_confidence if candidate.faint else config.min_hand_confidence
             if hand is not None and hand.belief >= needed:
                 hands.append(_Known(hand, hand.right))
+            elif hand is None and self._last_ns is not None:
+                until_ns = self._last_ns + _REFUSED_NS
+                self._refused.append(_Refused(candidate.palm.view, until_ns))
         if hands:
             self._lost = []
         return sorted(hands, key=lambda hand: -hand.seen.presence)

@@ -15,6 +15,24 @@ from hand4d_ros.shapes import Array, Float
 _SMALLEST_NORM = 1e-12
 
 
+def _four_q_q() -> Float[Array, "9 16"]:
+    """How 4 q q^T depends on the nine entries of the rotation matrix of a unit quaternion q."""
+    slopes = np.zeros((4, 4, 3, 3))
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        slopes[0, 0, i, i] = slopes[i + 1, i + 1, i, i] = 1.0
+        slopes[i + 1, i + 1, j, j] = slopes[i + 1, i + 1, k, k] = -1.0
+        slopes[0, i + 1, k, j], slopes[0, i + 1, j, k] = 1.0, -1.0
+        slopes[i + 1, 0] = slopes[0, i + 1]
+        slopes[j + 1, k + 1, k, j] = slopes[j + 1, k + 1, j, k] = 1.0
+        slopes[k + 1, j + 1] = slopes[j + 1, k + 1]
+    return slopes.reshape(16, 9).T.copy()
+
+
+_FOUR_Q_Q = _four_q_q()
+_FOUR_Q_Q_AT_ZERO = np.eye(4).reshape(16)
+
+
 def hat(v: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3 3"]:
     """Skew-symmetric matrix of the cross product: ``hat(v) @ u == cross(v, u)``.
 
@@ -73,7 +91,18 @@ def log(R: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 3"]:
     Returns:
         Axis times angle, the angle within 0..pi.
     """
-    wxyz = quaternion_from_matrix(R)
+    return rotvec_from_quaternion(quaternion_from_matrix(R))
+
+
+def rotvec_from_quaternion(wxyz: Float[Array, "*batch 4"]) -> Float[Array, "*batch 3"]:
+    """Rotation vector (rad) of a unit quaternion with ``w >= 0``.
+
+    Args:
+        wxyz: Quaternions, as ``quaternion_from_matrix`` gives them.
+
+    Returns:
+        Axis times angle, the angle within 0..pi.
+    """
     w, xyz = wxyz[..., 0], wxyz[..., 1:]
     sine = np.sqrt(np.sum(xyz * xyz, axis=-1))
     small = sine < _SMALLEST_NORM
@@ -91,33 +120,12 @@ def quaternion_from_matrix(R: Float[Array, "*batch 3 3"]) -> Float[Array, "*batc
     Returns:
         One quaternion for each matrix.
     """
-    R = np.asarray(R, dtype=np.float64)
-    r00, r11, r22 = R[..., 0, 0], R[..., 1, 1], R[..., 2, 2]
-    wx, wy, wz = (
-        R[..., 2, 1] - R[..., 1, 2],
-        R[..., 0, 2] - R[..., 2, 0],
-        R[..., 1, 0] - R[..., 0, 1],
-    )
-    xy, xz, yz = (
-        R[..., 1, 0] + R[..., 0, 1],
-        R[..., 2, 0] + R[..., 0, 2],
-        R[..., 2, 1] + R[..., 1, 2],
-    )
     # Row i is 4 q_i q. The row of the largest component is the one that loses no digits.
-    rows = np.stack(
-        [
-            np.stack([1.0 + r00 + r11 + r22, wx, wy, wz], axis=-1),
-            np.stack([wx, 1.0 + r00 - r11 - r22, xy, xz], axis=-1),
-            np.stack([wy, xy, 1.0 - r00 + r11 - r22, yz], axis=-1),
-            np.stack([wz, xz, yz, 1.0 - r00 - r11 + r22], axis=-1),
-        ],
-        axis=-2,
-    )
-    diagonal = np.einsum("...ii->...i", rows)
-    largest = np.argmax(diagonal, axis=-1)[..., None, None]
+    flat = np.asarray(R, dtype=np.float64).reshape(*R.shape[:-2], 9)
+    rows = (flat @ _FOUR_Q_Q + _FOUR_Q_Q_AT_ZERO).reshape(*R.shape[:-2], 4, 4)
+    largest = np.argmax(rows.reshape(*R.shape[:-2], 16)[..., ::5], axis=-1)[..., None, None]
     q = np.take_along_axis(rows, largest, axis=-2)[..., 0, :]
-    q = q / np.linalg.norm(q, axis=-1, keepdims=True)
-    wxyz: Array = np.where(q[..., :1] < 0.0, -q, q)
+    wxyz: Array = q / np.copysign(np.sqrt((q * q).sum(axis=-1, keepdims=True)), q[..., :1])
     return wxyz
 
 

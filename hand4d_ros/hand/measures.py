@@ -62,8 +62,10 @@ def finger_flexion_rad(keypoints_m: Float[Array, "*batch 21 3"]) -> Float[Array,
     """
     bones = np.diff(keypoints_m[..., _FINGER_CHAINS, :], axis=-2)
     near, far = bones[..., :-1, :], bones[..., 1:, :]
-    sine = np.linalg.norm(np.cross(near, far), axis=-1)
-    return np.asarray(np.arctan2(sine, (near * far).sum(axis=-1)).sum(axis=-1))
+    cosine = (near * far).sum(axis=-1)
+    # |a x b|^2 = |a|^2 |b|^2 - (a . b)^2; rounding may leave a straight finger below zero.
+    squared = (near * near).sum(axis=-1) * (far * far).sum(axis=-1) - cosine**2
+    return np.asarray(np.arctan2(np.sqrt(squared.clip(0.0)), cosine).sum(axis=-1))
 
 
 def grasp(keypoints_m: Float[Array, "*batch 21 3"]) -> Float[Array, "*batch"]:

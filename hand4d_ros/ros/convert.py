@@ -129,8 +129,7 @@ def _plain_filler(element: str) -> _Fill:
 def _sequence_filler(element: str) -> _Fill:
     typecode = _TYPECODES.get(element)
     if typecode is None or element in ("boolean", "octet"):
-        plain = _plain_filler(element)
-        return lambda values: [plain(value) for value in values]
+        return _list_filler(element)
 
     def fill(values: Any) -> Any:
         # Anything but an array.array is checked, or copied, element by element.
@@ -146,9 +145,18 @@ def _sequence_filler(element: str) -> _Fill:
 def _fixed_filler(element: str) -> _Fill:
     typecode = _TYPECODES.get(element)
     if typecode is None or element in ("boolean", "octet"):
-        plain = _plain_filler(element)
-        return lambda values: [plain(value) for value in values]
+        return _list_filler(element)
     return lambda values: np.asarray(values, dtype=typecode)
+
+
+def _list_filler(element: str) -> _Fill:
+    plain = _plain_filler(element)
+    if "/" in element:
+        make = message_class(element)
+        if set(make.get_fields_and_field_types().values()) == {"double"}:
+            # Points and quaternions, of which a hand has 58 in every frame.
+            return lambda values: [make(**value) for value in values]
+    return lambda values: [plain(value) for value in values]
 
 
 def camera_from_message(message: Any, *, rectified: bool = False) -> CameraModel:

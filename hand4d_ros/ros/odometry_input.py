@@ -6,7 +6,7 @@ odometry: a pose between two samples is far better than one beyond the last.
 
 from __future__ import annotations
 
-import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from hand4d_ros.ros.input_config import ExtrinsicConfig, OdometryInputConfig
 from hand4d_ros.shapes import Array, Float
 
 _NS = 1e-9
+_POLL_S = 0.001
 
 StaticLookup = Callable[[str, str], "Float[Array, '4 4'] | None"]
 """From a target and a source frame to ``T_target_source``."""
@@ -41,7 +42,7 @@ class CameraPose:
 
 
 class OdometryInput:
-    """Keeps the odometry and answers for images; ``push`` and ``pose_at`` may run in threads."""
+    """Keeps the odometry and answers for images, all in one thread."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class OdometryInput:
         *,
         topic: str,
         world_frame: str = "",
+        fetch: Callable[[], None] = lambda: None,
     ) -> None:
         """Start without odometry.
 
@@ -62,15 +64,16 @@ class OdometryInput:
             announcer: Says what is missing or wrong.
             topic: Resolved name of the odometry topic, for messages to people.
             world_frame: Name of the world; empty takes that of the odometry.
+            fetch: Pushes what has arrived; called before every answer.
         """
         self.config = config
+        self._fetch = fetch
         self._extrinsic = extrinsic
         self._lookup = lookup
         self._announcer = announcer
         self._topic = topic
         self._world_frame = world_frame
         self._buffer = OdometryBuffer(config.buffer)
-        self._changed = threading.Condition()
         self._pushes = 0
         self._pushes_at_timeout = -1
         self._frames = ("", "")
@@ -93,14 +96,13 @@ class OdometryInput:
             child_frame: Its child_frame_id: the body that moves.
         """
         event = self._buffer.push(stamp_ns, T_world_base)
-        with self._changed:
-            if event is not OdometryEvent.ACCEPTED:
-                self._events[event.value] += 1
-            if event is not OdometryEvent.NON_FINITE:
-                self._frames = (frame, child_frame)
-                self._pushes += 1
-            self._changed.notify_all()
-        if event is OdometryEvent.NON_FINITE:
+        if event is not OdometryEvent.ACCEPTED:
+            # Replaced, never changed in place: diagnostics read it from another thread.
+            self._events = self._events + Counter([event.value])
+        if event is not OdometryEvent.NON_FINITE:
+            self._frames = (frame, child_frame)
+            self._pushes += 1
+        else:
             self._announcer.repeatedly(
                 "odometry_non_finite",
                 f"odometry on {self._topic} holds a pose that is not finite or no rigid "
@@ -110,8 +112,7 @@ class OdometryInput:
 
     def events(self) -> dict[str, int]:
         """Return how often odometry was late, not finite, jumped or started anew."""
-        with self._changed:
-            return dict(sorted(self._events.items()))
+        return dict(sorted(self._events.items()))
 
     def forget_future(self, stamp_ns: int) -> None:
         """Forget odometry from before time jumped back to an image's stamp.
@@ -139,9 +140,8 @@ class OdometryInput:
             self._first_image_ns = stamp_ns
         if self.config.mode == "static":
             return self._static(camera_frame)
-        with self._changed:
-            heard = self._pushes > 0
-        if not heard:
+        self._fetch()
+        if not self._pushes:
             return self._without_odometry(stamp_ns, camera_frame)
         self._wait_for(stamp_ns)
         sample = self._buffer.at(stamp_ns)
@@ -189,18 +189,18 @@ class OdometryInput:
         return self._static(camera_frame)
 
     def _wait_for(self, stamp_ns: int) -> None:
-        """Wait for odometry as new as the image, unless that was in vain a moment ago."""
-
-        def is_there() -> bool:
-            latest_ns = self._buffer.latest_ns
-            return latest_ns is not None and latest_ns >= stamp_ns
-
-        with self._changed:
-            # Odometry that has stopped would otherwise cost every image the whole wait.
-            if self._pushes == self._pushes_at_timeout and not is_there():
-                return
-            if not self._changed.wait_for(is_there, self.config.wait_for_newer_s):
+        """Wait for odometry as new as an image, but not again and again for one that stopped."""
+        deadline_s = time.monotonic() + self.config.wait_for_newer_s
+        while not self._reaches(stamp_ns) and self._pushes != self._pushes_at_timeout:
+            if time.monotonic() >= deadline_s:
                 self._pushes_at_timeout = self._pushes
+                return
+            time.sleep(_POLL_S)
+            self._fetch()
+
+    def _reaches(self, stamp_ns: int) -> bool:
+        latest_ns = self._buffer.latest_ns
+        return latest_ns is not None and latest_ns >= stamp_ns
 
     def _camera_on_base(self, base: str, camera: str) -> Float[Array, "4 4"] | None:
         extrinsic = self._extrinsic

@@ -22,6 +22,7 @@ import rclpy.utilities
 from rclpy.signals import SignalHandlerOptions
 
 from hand4d_ros.errors import Hand4DError
+from hand4d_ros.ros import compat
 from hand4d_ros.ros.announce import Announcer
 from hand4d_ros.ros.middleware import make_room_for_images
 
@@ -141,7 +142,7 @@ class Spinner:
             context: rclpy context; None takes the default one.
         """
         self._executor: Any = (
-            rclpy.executors.SingleThreadedExecutor(context=context)
+            compat.make_executor(context)
             if threads == 1
             else rclpy.executors.MultiThreadedExecutor(threads, context=context)
         )

@@ -93,6 +93,7 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
         self._static_subscription = compat.listen_to_static(self, self._static_frames)
         self._broadcaster = compat.TransformBroadcaster(self)
         self._inputs: list[Any] = []
+        self._odometry: compat.Polled | None = None
         self._statistics = Statistics.fresh()
         self._parts: _Parts | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", reliable_qos())
@@ -182,6 +183,7 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
             self._announcer,
             topic=resolve("odom"),
             world_frame=config.world_frame,
+            fetch=self._fetch_odometry,
         )
         outputs = TrackerOutputs(self, self._broadcaster)
         try:
@@ -216,8 +218,7 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
         self._subscribe(CameraInfo, camera_info, take, sensor_qos(5))
         if config.odometry.mode != "static":
             odom = self.resolve_topic_name("odom")
-            take = partial(self._take_odometry, parts.odometry)
-            self._subscribe(Odometry, odom, take, sensor_qos(_ODOMETRY_DEPTH))
+            self._odometry = compat.Polled(self, Odometry, odom, sensor_qos(_ODOMETRY_DEPTH))
         if config.pipeline.detector == "external":
             detections = self.resolve_topic_name("detections")
             take = partial(self._take_detections, parts.worker)
@@ -267,9 +268,14 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
         else:
             cameras.put(camera)
 
-    def _take_odometry(self, odometry: OdometryInput, message: Odometry) -> None:
-        stamp_ns, T_world_base = stamped_pose_from_odometry(message)
-        odometry.push(stamp_ns, T_world_base, message.header.frame_id, message.child_frame_id)
+    def _fetch_odometry(self) -> None:
+        """Move what has come on the topic into the ring; called by the worker."""
+        if self._odometry is None or self._parts is None:
+            return
+        for message in self._odometry.take():
+            stamp_ns, T_world_base = stamped_pose_from_odometry(message)
+            frames = message.header.frame_id, message.child_frame_id
+            self._parts.odometry.push(stamp_ns, T_world_base, *frames)
 
     def _take_detections(self, worker: TrackerWorker, message: HandDetectionArray) -> None:
         detector = worker.detector
@@ -287,6 +293,10 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
         self._inputs.clear()
         if self._parts is not None:
             self._parts.worker.stop()
+        # After the worker, which reads from it.
+        if self._odometry is not None:
+            self._odometry.destroy()
+            self._odometry = None
 
     def _free(self) -> None:
         self._deactivate()

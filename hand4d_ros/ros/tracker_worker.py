@@ -1,22 +1,26 @@
-"""The tracker's own thread: the newest image in, hands on the network out.
+"""The tracker's own threads: the newest image in, hands on the network out.
 
 Callbacks of the node only store what arrives; everything that takes time happens here, so the
-node answers services and keeps its odometry up to date while an image is worked on.
+node answers services while an image is worked on. One thread finds the hands of an image while
+the other makes messages of those of the image before: the networks leave Python alone, so with two
+cores an image takes no longer and the next one need not wait.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import queue
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from functools import partial
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from hand4d_ros import wire
 from hand4d_ros.errors import DetectionError, Hand4DError, RosError
-from hand4d_ros.pipeline import PipelineResult
+from hand4d_ros.pipeline import Look, PipelineResult
 from hand4d_ros.ros.announce import Announcer
 from hand4d_ros.ros.camera_input import CameraInput, NoCamera
 from hand4d_ros.ros.diagnostics import Statistics
@@ -29,6 +33,7 @@ from hand4d_ros.types import CameraModel, Frame, TrackingState
 
 _TAKE_TIMEOUT_S = 0.2
 _LATENCY_LIMIT_MS = 60_000.0
+_T = TypeVar("_T")
 
 
 @runtime_checkable
@@ -45,8 +50,12 @@ class Pipeline(Protocol):
         """The hand model; its name goes into every message."""
         ...
 
-    def step(self, frame: Frame) -> PipelineResult:
-        """Process one frame."""
+    def look(self, frame: Frame, *, anew: bool = False) -> Look:
+        """Find the hands of one frame."""
+        ...
+
+    def conclude(self, look: Look) -> PipelineResult:
+        """Make hands in the world of them."""
         ...
 
     def reset(self) -> None:
@@ -62,8 +71,19 @@ class Pipeline(Protocol):
         ...
 
 
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """An image on its way."""
+
+    look: Look
+    pipeline: Pipeline
+    config: TrackerNodeConfig
+    pose_reason: str
+    """Why there is no pose; empty where there is one."""
+
+
 class TrackerWorker:
-    """Works on one image at a time, always the newest."""
+    """Works on the newest image, and on the one before."""
 
     def __init__(
         self,
@@ -99,7 +119,8 @@ class TrackerWorker:
         self._config = config
         self._now_ns = now_ns
         self._mailbox: Mailbox[Any] = Mailbox(statistics.drops)
-        self._thread: threading.Thread | None = None
+        self._jobs: queue.Queue[_Job | None] = queue.Queue(maxsize=1)
+        self._threads: tuple[threading.Thread, ...] = ()
         self._stop = threading.Event()
         self._last_hands: wire.TrackedHands | None = None
         self._last_ns: int | None = None
@@ -127,17 +148,22 @@ class TrackerWorker:
         """Work on images as they come."""
         self._stop.clear()
         self._mailbox = Mailbox(self._statistics.drops)
-        self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
-        self._thread.start()
+        self._threads = (
+            threading.Thread(target=self._find, name="tracker-find", daemon=True),
+            threading.Thread(target=self._conclude, name="tracker-conclude", daemon=True),
+        )
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Finish the image at hand, declare the hands lost and rest."""
-        if self._thread is None:
+        """Finish the images at hand, declare the hands lost and rest."""
+        if not self._threads:
             return
         self._stop.set()
         self._mailbox.close()
-        self._thread.join()
-        self._thread = None
+        for thread in self._threads:
+            thread.join()
+        self._threads = ()
         self._lose_hands()
         if self._pipeline is not None:
             self._pipeline.reset()
@@ -149,34 +175,56 @@ class TrackerWorker:
         if pipeline is not None:
             pipeline.close()
 
-    def _run(self) -> None:
+    def _find(self) -> None:
+        """First thread: find the hands of the newest image."""
         while not self._stop.is_set():
             message = self._mailbox.take(_TAKE_TIMEOUT_S)
             if message is None:
                 continue
-            try:
-                self._process(message)
-            except _Dropped as drop:
-                self._statistics.drops.add(drop.reason)
-            except Exception:  # noqa: BLE001 - one bad image must not end the node.
-                self._statistics.drops.add("internal_error")
-                self._announcer.repeatedly("internal_error", traceback.format_exc(), "error")
+            with self._guarded():
+                self._jobs.put(self._found(message))
+                continue
+            self._statistics.finished += 1
+        self._jobs.put(None)
+
+    def _conclude(self) -> None:
+        """Second thread: make hands in the world of what was found, and publish them."""
+        while (job := self._jobs.get()) is not None:
+            with self._guarded():
+                result = self._attempt(partial(job.pipeline.conclude, job.look), job.config)
+                self._check(result, job)
+                self._publish(result, job.pipeline, job.config)
             self._statistics.finished += 1
 
-    def _process(self, message: Any) -> None:
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Count an image that is dropped; one bad image must not end the node."""
+        try:
+            yield
+        except _Dropped as drop:
+            self._statistics.drops.add(drop.reason)
+        except Exception:  # noqa: BLE001 - whatever it is, the next image may be better.
+            self._statistics.drops.add("internal_error")
+            self._announcer.repeatedly("internal_error", traceback.format_exc(), "error")
+
+    def _found(self, message: Any) -> _Job:
         config = self._config()
         frame, pose = self._frame_from(message, config)
         pipeline = self._pipeline_or_drop()
-        if pose.jumped:
-            pipeline.reset()
-        result = self._step(pipeline, frame, config.max_failures)
+        look = self._attempt(partial(pipeline.look, frame, anew=pose.jumped), config)
+        return _Job(look, pipeline, config, pose.reason)
+
+    def _check(self, result: PipelineResult, job: _Job) -> None:
+        """Count why an image, or what it was missing, was refused."""
         for reason in result.dropped:
             # The exact reason of a missing pose is known here, and a jump in time drops nothing.
             if reason not in ("no_odometry", "time_jump"):
                 raise _Dropped(reason)
-        if pose.reason:
-            self._statistics.drops.add(pose.reason)
-        self._publish(result, pipeline, config)
+        if job.pose_reason:
+            self._statistics.drops.add(job.pose_reason)
+        self._statistics.failures = 0
+        for stage, duration_ms in result.stage_ms.items():
+            self._statistics.stages.add(stage, duration_ms)
 
     def _frame_from(self, message: Any, config: TrackerNodeConfig) -> tuple[Frame, CameraPose]:
         stamp_ns = wire.ns_from_time(message.header.stamp)
@@ -205,10 +253,11 @@ class TrackerWorker:
         frame = Frame(stamp_ns, image, camera, pose.T_world_camera, camera_frame, pose.world_frame)
         return frame, pose
 
-    def _step(self, pipeline: Pipeline, frame: Frame, max_failures: int) -> PipelineResult:
+    def _attempt(self, work: Callable[[], _T], config: TrackerNodeConfig) -> _T:
+        """Do one half of a step; where it fails again and again the pipeline is built anew."""
         statistics = self._statistics
         try:
-            result = pipeline.step(frame)
+            return work()
         except Exception as error:
             kind = "detector_error" if isinstance(error, DetectionError) else "pipeline_error"
             expected = isinstance(error, Hand4DError)
@@ -216,13 +265,9 @@ class TrackerWorker:
             statistics.failures += 1
             statistics.last_failure = f"{type(error).__name__}: {error}"
             self._announcer.repeatedly(kind, f"the pipeline failed: {text}", "error")
-            if statistics.failures >= max_failures:
+            if statistics.failures >= config.max_failures:
                 self._rebuild()
             raise _Dropped(kind) from error
-        statistics.failures = 0
-        for stage, duration_ms in result.stage_ms.items():
-            statistics.stages.add(stage, duration_ms)
-        return result
 
     def _pipeline_or_drop(self) -> Pipeline:
         if self._pipeline is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,23 +38,12 @@ def _at(x_m: float) -> Any:
     return se3.from_rotation_translation(np.eye(3), np.array([x_m, 0.0, 0.0]))
 
 
-class _CountingCondition(threading.Condition):
-    """Counts how often someone waits on it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits = 0
-
-    def wait_for(self, predicate: Any, timeout: float | None = None) -> Any:
-        self.waits += 1
-        return super().wait_for(predicate, timeout)
-
-
 def _input(
     config: OdometryInputConfig | None = None,
     extrinsic: ExtrinsicConfig | None = None,
     frames: StaticFrames | None = None,
     world_frame: str = "",
+    fetch: Callable[[], None] = lambda: None,
 ) -> tuple[OdometryInput, _Log]:
     log = _Log()
     odometry = OdometryInput(
@@ -64,6 +53,7 @@ def _input(
         Announcer(log),
         topic="/odom",
         world_frame=world_frame,
+        fetch=fetch,
     )
     return odometry, log
 
@@ -116,25 +106,33 @@ def test_a_quaternion_of_another_length_is_refused() -> None:
 
 def test_an_image_waits_for_newer_odometry() -> None:
     """Odometry that arrives while the image waits is interpolated, not extrapolated."""
-    odometry, _ = _input(OdometryInputConfig(wait_for_newer_s=1.0))
-    _moving(odometry, 0, 40)
-    late = threading.Timer(0.02, _moving, (odometry, 50, 60))
-    late.start()
+    fetches = iter(((0, 40), None, None, (50, 60)))
+
+    def fetch() -> None:
+        if span := next(fetches):
+            _moving(odometry, span[0], span[1])
+
+    odometry, _ = _input(OdometryInputConfig(wait_for_newer_s=1.0), fetch=fetch)
     pose = odometry.pose_at(_T0 + 47 * _MS, "cam")
-    late.join()
+    assert next(fetches, None) is None
     _assert_close(pose.T_world_camera, _at(0.047))
     assert odometry.age_ns < 0
 
 
-def test_odometry_that_stopped_costs_the_wait_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odometry_that_stopped_costs_the_wait_only_once() -> None:
     """After one wait in vain images are answered at once until odometry comes again."""
-    odometry, log = _input(OdometryInputConfig(wait_for_newer_s=0.05))
-    changed = _CountingCondition()
-    monkeypatch.setattr(odometry, "_changed", changed)
+    fetches: list[int] = []
+    odometry, log = _input(
+        OdometryInputConfig(wait_for_newer_s=0.05), fetch=lambda: fetches.append(1)
+    )
     _moving(odometry, 0, 100)
+    counts = []
     for ms in range(1000, 2000, 33):
         assert odometry.pose_at(_T0 + ms * _MS, "cam").reason == "odometry_too_new"
-    assert changed.waits == 1
+        counts.append(len(fetches))
+        fetches.clear()
+    assert counts[0] > 2
+    assert set(counts[1:]) == {1}
     assert "is 900 ms behind the images" in log.text
 
 

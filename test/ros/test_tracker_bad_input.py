@@ -134,7 +134,7 @@ def test_odometry_that_is_not_finite() -> None:
         bad.pose.pose.position.x, bad.pose.pose.orientation.w = 0.0, 0.0
         rig.odom.publish(bad)
         rig.send_odometry(START_NS + 20 * MS)
-        rig.wait(lambda: len(rig.parts.odometry._buffer) == 2)
+        rig.wait_odometry(lambda: len(rig.parts.odometry._buffer) == 2)
         rig.send_image(START_NS)
         assert rig.wait_hands(1).hands
         _, _, values = rig.status("frames")
@@ -160,7 +160,7 @@ def test_missing_extrinsic_names_both_frames(capfd: Any) -> None:
         rig.send_camera_info()
         for offset_ms in (-5, 5):
             rig.send_odometry(START_NS + offset_ms * MS, child="base")
-        rig.wait(lambda: rig.parts.odometry._pushes == 2)
+        rig.wait_odometry(lambda: rig.parts.odometry._pushes == 2)
         rig.send_image(START_NS)
         assert rig.drops() == {"no_extrinsic": 1}
         assert not rig.hands

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("ros_domain")
 
 def _change_state(rig: Rig, label: str) -> bool:
     """Ask for a transition through the service, as a lifecycle manager does."""
-    client = rig.peer.create_client(ChangeState, "tracker/change_state")
+    client = rig.change_state
     assert client.wait_for_service(10.0)
     request = ChangeState.Request()
     request.transition.label = label
@@ -272,7 +272,7 @@ def test_a_camera_on_a_moving_body_is_placed_by_tf_static() -> None:
         rig.send_camera_info()
         for offset_ms in (-5, 5):
             rig.send_odometry(START_NS + offset_ms * MS, x_m=3.0, child="base")
-        rig.wait(lambda: rig.parts.odometry._pushes == 2)
+        rig.wait_odometry(lambda: rig.parts.odometry._pushes == 2)
         rig.wait(lambda: rig.tracker._static_frames.lookup("base", "cam") is not None)
         rig.send_image(START_NS)
         position = rig.wait_hands(1).camera_pose.position

@@ -21,7 +21,7 @@ from hand4d_ros.hand.biomechanics import Anatomy
 from hand4d_ros.hand.model import HandModel
 from hand4d_ros.hand.orders import MIDDLE_MCP, WRIST
 from hand4d_ros.hand.sizing import HAND_LENGTH, HandSize, hand_size, load_calibration
-from hand4d_ros.shapes import Array, Bool, Float
+from hand4d_ros.shapes import Array, Bool, Float, Int
 from hand4d_ros.types import CameraModel, Frame, HandDetection, HandState, Side
 
 _MIRROR = np.diag([-1.0, 1.0, 1.0])
@@ -86,12 +86,14 @@ class KeypointFit:
         targets, rays, weights = _targets(self.config, frame.camera, detections)
         pose, at = self._fit(frame.stamp_ns, detections, targets, rays, weights)
         usable = np.isfinite(at.cost) & np.isfinite(at.image_rms)
-        states = []
-        for row, detection in enumerate(detections):
-            if usable[row]:
-                here = Pose(pose.R[[row]], pose.wrist_m[[row]], pose.angles[[row]])
-                self._memory[detection.side] = _Remembered(frame.stamp_ns, here)
-                states.append(self._state(frame.camera, detection, pose, at, row))
+        rows = np.flatnonzero(usable)
+        states: list[HandState] = []
+        if rows.size:
+            kept = [detection for detection, ok in zip(detections, usable, strict=True) if ok]
+            states = self._states(frame.camera, kept, pose.take(rows), at, rows)
+        for row, state in zip(rows, states, strict=True):
+            here = pose.take(np.array([row]))
+            self._memory[state.side] = _Remembered(frame.stamp_ns, here)
         self._learn(targets, at, usable, frame.camera, detections)
         return states
 
@@ -171,60 +173,78 @@ class KeypointFit:
         best = at.cost.reshape(-1, initialise.VIEWS).argmin(axis=1)
         return pose.take(best + np.arange(len(rays)) * initialise.VIEWS)
 
-    def _state(
-        self, camera: CameraModel, detection: HandDetection, pose: Pose, at: Linearised, row: int
-    ) -> HandState:
-        """Turn one row of the batch into a state, back through the mirror for a left hand."""
-        left = detection.side is Side.LEFT
-        M = _MIRROR if left else np.eye(3)
-        wrist_m = M @ pose.wrist_m[row]
-        rotvec = so3.log(self._anatomy.local_rotations(pose.angles[row]))
-        position, spread = self._uncertainty(camera, detection, at, row, M)
-        marks = LANDMARKS[detection.landmarks] @ at.posed.keypoints_m[row]
-        projected = cameras.project(camera, marks @ M)
-        error = projected - detection.keypoints_px
-        return HandState(
-            side=detection.side,
-            T_frame_wrist=se3.from_rotation_translation(M @ pose.R[row] @ M, wrist_m),
-            joint_rotvec=rotvec * [1.0, -1.0, -1.0] if left else rotvec,
-            betas=self._hand.betas,
-            rest_wrist_m=self._left_rest_wrist_m if left else self._hand.joints_m[0],
-            keypoints_m=at.posed.keypoints_m[row] @ M,
-            keypoint_confidence=detection.keypoint_confidence,
-            keypoint_std_m=spread,
-            wrist_covariance=position,
-            keypoints_px=detection.keypoints_px,
-            reprojection_px=float(np.sqrt(np.mean(np.sum(error**2, axis=1)))),
+    def _states(
+        self,
+        camera: CameraModel,
+        detections: Sequence[HandDetection],
+        pose: Pose,
+        at: Linearised,
+        rows: Int[Array, "n"],
+    ) -> list[HandState]:
+        """Turn poses into states, left hands back through the mirror; ``at`` is cut to ``rows``."""
+        left = np.array([d.side is Side.LEFT for d in detections])
+        mirror = np.ones((len(rows), 3))
+        mirror[left, 0] = -1.0
+        rotvec = so3.log(self._anatomy.local_rotations(pose.angles))
+        rotvec *= (mirror * mirror[:, :1])[:, None]
+        T_camera_wrist = se3.from_rotation_translation(
+            mirror[:, :, None] * pose.R * mirror[:, None], mirror * pose.wrist_m
         )
+        keypoints_m = at.posed.keypoints_m[rows] * mirror[:, None]
+        keypoints_px = np.stack([d.keypoints_px for d in detections])
+        marks = np.stack([LANDMARKS[d.landmarks] for d in detections]) @ keypoints_m
+        error_px = cameras.project(camera, marks) - keypoints_px
+        reprojection_px = np.sqrt((error_px**2).sum(axis=-1).mean(axis=-1))
+        covariance, spread_m = self._uncertainty(
+            camera, keypoints_px, keypoints_m, mirror, at, rows
+        )
+        return [
+            HandState(
+                side=detection.side,
+                T_frame_wrist=T_camera_wrist[n],
+                joint_rotvec=rotvec[n],
+                betas=self._hand.betas,
+                rest_wrist_m=self._left_rest_wrist_m if left[n] else self._hand.joints_m[0],
+                keypoints_m=keypoints_m[n],
+                keypoint_confidence=detection.keypoint_confidence,
+                keypoint_std_m=spread_m[n],
+                wrist_covariance=covariance[n],
+                keypoints_px=detection.keypoints_px,
+                reprojection_px=float(reprojection_px[n]),
+            )
+            for n, detection in enumerate(detections)
+        ]
 
     def _uncertainty(
         self,
         camera: CameraModel,
-        detection: HandDetection,
+        keypoints_px: Float[Array, "n 21 2"],
+        keypoints_m: Float[Array, "n 21 3"],
+        mirror: Float[Array, "n 3"],
         at: Linearised,
-        row: int,
-        M: Float[Array, "3 3"],
-    ) -> tuple[Float[Array, "6 6"], Float[Array, "21"]]:
+        rows: Int[Array, "n"],
+    ) -> tuple[Float[Array, "n 6 6"], Float[Array, "n 21"]]:
         """Covariance of the wrist pose and deviation of each keypoint.
 
         The inverse of the Gauss-Newton matrix, plus what it cannot know: errors common to all
         keypoints move the hand sideways, and the errors of the apparent and of the person's
         size scale the whole picture about the camera, t -> (1 + s) t, along the viewing ray.
         """
-        covariance = np.linalg.inv(at.information[row])
-        J = at.keypoint_jacobian[row]
-        per_keypoint = np.einsum("kip,kip->k", J @ covariance, J) / 3.0
-        points = at.posed.keypoints_m[row] @ M
-        wrist_m = points[0]
+        covariance = np.linalg.inv(at.information[rows])
+        J = at.keypoint_jacobian[rows].reshape(len(rows), 63, -1)
+        per_keypoint = ((J @ covariance) * J).sum(axis=-1).reshape(-1, 21, 3).mean(axis=-1)
+        wrist_m = keypoints_m[:, 0]
         radial = _APPARENT_SIZE_STD**2 + self._size_std**2
-        size_px = _size_px(detection.keypoints_px[None])[0]
         focal_px = 0.5 * (camera.fx_px + camera.fy_px)
-        sideways = _COMMON_STD * size_px / focal_px * np.linalg.norm(wrist_m)
-        wrist = covariance[:6, :6]
-        turn = np.kron(np.eye(2), M) * np.repeat([np.linalg.det(M), 1.0], 3)[:, None]
-        wrist = (turn @ wrist @ turn.T)[np.ix_([3, 4, 5, 0, 1, 2], [3, 4, 5, 0, 1, 2])]
-        wrist[:3, :3] += radial * np.outer(wrist_m, wrist_m) + sideways**2 * np.eye(3)
-        common = radial * np.einsum("ki,ki->k", points, points) / 3.0 + sideways**2
+        distance_m = np.sqrt((wrist_m**2).sum(axis=-1))
+        sideways = (_COMMON_STD * _size_px(keypoints_px) / focal_px * distance_m) ** 2
+        # A rotation vector is mirrored like an axis: its sign turns with the determinant as well.
+        turn = np.concatenate((mirror, mirror * mirror[:, :1]), axis=1)
+        order = [3, 4, 5, 0, 1, 2]
+        wrist = covariance[:, order][:, :, order] * (turn[:, :, None] * turn[:, None])
+        wrist[:, :3, :3] += radial * wrist_m[:, :, None] * wrist_m[:, None]
+        wrist[:, range(3), range(3)] += sideways[:, None]
+        common = radial * (keypoints_m**2).mean(axis=-1) + sideways[:, None]
         return wrist, np.sqrt(per_keypoint + common)
 
 
