@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmarks.detector.clips import clip_of
-from benchmarks.detector.records import ClipRecord
+from benchmarks.detector.matching import Matched, matched
+from benchmarks.detector.records import ClipRecord, Detections
 from benchmarks.detector.statistics import QUANTILES, Statistics
 from hand4d_ros.hand.orders import OPENPOSE_KEYPOINTS
 from hand4d_ros.synthetic.detector_noise import DetectorNoiseConfig, simulated
@@ -18,6 +19,27 @@ from hand4d_ros.synthetic.occlusion import visibility
 
 GOAL = 0.2
 """Quantiles of the errors should differ by no more than this share of the real one."""
+
+
+def simulated_again(
+    clips: Sequence[Matched], parameters: NoiseParameters, seed: int = 0, repeats: int = 1
+) -> list[Matched]:
+    """Let the model look at the clips that the real detector looked at.
+
+    Args:
+        clips: The clips.
+        parameters: The model.
+        seed: Of the model's faults.
+        repeats: How often it looks, each time with other random numbers.
+    """
+    result = []
+    for repeat in range(repeats):
+        for index, m in enumerate(clips):
+            config = DetectorNoiseConfig(seed=seed + 1000 * repeat + index)
+            made = simulated(m.clip, config, parameters)
+            again = matched(m.clip, Detections.from_lists(made.detections))
+            result.append(replace(again, difficulty=m.difficulty))
+    return result
 
 
 @dataclass(frozen=True)

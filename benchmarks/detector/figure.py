@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.detector.compare import GOAL, Comparison
 from benchmarks.detector.matching import Matched
-from benchmarks.detector.statistics import JOINT_GROUPS, LAGS, QUANTILES, gap_lengths
+from benchmarks.detector.statistics import DIFFICULTIES, JOINT_GROUPS, LAGS, QUANTILES, gap_lengths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,9 @@ def _distribution(panel: Axes, real: Sequence[Matched], model: Sequence[Matched]
 
 def _ratios(panel: Axes, comparison: Comparison) -> None:
     ratios = comparison.ratios("error quantiles")
-    for row, name in enumerate(("all", *JOINT_GROUPS, "keypoints in sight", "keypoints hidden")):
+    kinds = (*(f"{name} clips" for name in DIFFICULTIES), "keypoints in sight", "keypoints hidden")
+    names = [name for name in ("all", *JOINT_GROUPS, *kinds) if name in ratios]
+    for row, name in enumerate(names):
         panel.scatter(ratios[name], [row] * len(ratios[name]), c=range(len(QUANTILES)), s=22)
         panel.text(0.52, row, name, va="center", fontsize=8)
     panel.axvspan(1.0 - GOAL, 1.0 + GOAL, color=_MODEL, alpha=0.15)

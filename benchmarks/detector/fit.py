@@ -13,23 +13,18 @@ from benchmarks.detector.matching import Matched
 from hand4d_ros.shapes import Array, Bool, Float
 from hand4d_ros.synthetic.detector_marks import (
     Parts,
-    badness,
     decomposed,
-    error_level,
     location_regressors,
-    scaled,
     sureness,
     usual_error,
 )
 from hand4d_ros.synthetic.detector_parameters import (
     GROUPS,
     NOT_SHAPE,
-    ErrorScale,
     NoiseParameters,
     columns,
 )
 from hand4d_ros.synthetic.detector_process import (
-    MOST_LEVEL,
     pair_scores_of,
     quantile_table,
     radius_table,
@@ -41,8 +36,11 @@ _FACTORS = 16
 _LAGS = (1, 2, 3, 5, 8, 12, 20, 30)
 _LEAST_ERROR = 0.002
 """Added to errors before their logarithm, in sizes: smaller ones are no better."""
-_FIRST_BURST, _FIRST_JITTER = 1.0, (-5.5, 0.5)
-"""Where the calibration of these starts."""
+_BURST = 1.0
+_JITTER, _JITTER_GROWS = -5.5, 0.5
+"""Chosen by hand so that errors of the fitted clips change from frame to frame as the detector's:
+how unevenly memories fade; log of the jitter where the error is usual, and the power with which
+it grows."""
 _RANGE = (0.005, 0.995)
 _START_PRIOR = 0.5
 """False hands that are added to those that were seen, as there are next to none."""
@@ -70,8 +68,10 @@ def fitted_parameters(clips: Sequence[Matched], card: dict[str, Any]) -> NoisePa
         _Sample(m, decomposed(m.views, m.report), np.clip(m.views.features, low, high))
         for m in clips
     ]
-    scale = _error_scale(samples)
-    marks, location = _marks(samples, scale)
+    scale = _keypoint_scale(samples)
+    usual = np.log(np.concatenate([_usual(s, scale) for s in samples])).mean()
+    follow = _follow(samples, scale)
+    marks, location = _marks(samples, scale, follow)
     vectors = marks[:, columns("shape")].reshape(-1, 21, 2)
     x = np.concatenate([_found(s, s.x) for s in samples])
     pairs = pair_scores_of(vectors).reshape(-1, 42)
@@ -80,13 +80,8 @@ def fitted_parameters(clips: Sequence[Matched], card: dict[str, Any]) -> NoisePa
     scores = np.zeros(marks.shape)
     scores[:, NOT_SHAPE] = scores_of(marks[:, NOT_SHAPE])
     scores[:, columns("shape")] = (pairs - x @ lean.T) / scatter
-    ends = np.cumsum([int(m.found.sum()) for m in clips])[:-1]
-    by_clip = np.split(scores, ends)
-    levels = [
-        error_level(_usual(s, scale), scale) + log_scale
-        for s, log_scale in zip(samples, np.split(marks[:, 0], ends), strict=True)
-    ]
-    memory = _memory(samples, by_clip, levels)
+    by_clip = np.split(scores, np.cumsum([int(m.found.sum()) for m in clips])[:-1])
+    memory = _memory(samples, by_clip)
     lose, find = _hazards(samples, by_clip, memory)
     start, end = _false_rates(clips)
     return NoiseParameters(
@@ -95,6 +90,7 @@ def fitted_parameters(clips: Sequence[Matched], card: dict[str, Any]) -> NoisePa
         feature_high=high,
         feature_usual=np.median(features, axis=0),
         scale=scale,
+        follow=follow,
         lean=lean,
         scatter=scatter,
         radii=radius_table(vectors),
@@ -102,28 +98,13 @@ def fitted_parameters(clips: Sequence[Matched], card: dict[str, Any]) -> NoisePa
         quantiles=quantile_table(marks[:, NOT_SHAPE]),
         factors=_factors(scores),
         memory=memory,
-        burst=_FIRST_BURST,
-        jitter=np.array(_FIRST_JITTER),
+        burst=_BURST,
+        jitter=np.array([_JITTER - _JITTER_GROWS * usual, _JITTER_GROWS]),
         lose=lose,
         find=find,
         false_start=start,
         false_end=end,
     )
-
-
-def log_scales(clips: Sequence[Matched], parameters: NoiseParameters) -> Float[Array, "n"]:
-    """Return the log of the common scale of the errors of every hand that was found.
-
-    Args:
-        clips: What was said.
-        parameters: What error is usual.
-    """
-    low, high = parameters.feature_low, parameters.feature_high
-    samples = (
-        _Sample(m, decomposed(m.views, m.report), np.clip(m.views.features, low, high))
-        for m in clips
-    )
-    return np.concatenate([_relative(s, parameters.scale).mean(-1) for s in samples])
 
 
 def _found(sample: _Sample, values: Array) -> Array:
@@ -157,39 +138,33 @@ def _keypoint_scale(samples: Sequence[_Sample]) -> Float[Array, "21 m"]:
     return np.array(rows)
 
 
-def _relative(sample: _Sample, scale: ErrorScale) -> Float[Array, "n 21"]:
+def _relative(sample: _Sample, scale: Float[Array, "21 m"]) -> Float[Array, "n 21"]:
     """Log of the errors in scales."""
     return _log_error(sample) - np.log(_usual(sample, scale))
 
 
-def _usual(sample: _Sample, scale: ErrorScale) -> Float[Array, "n 21"]:
+def _usual(sample: _Sample, scale: Float[Array, "21 m"]) -> Float[Array, "n 21"]:
     return _found(sample, usual_error(sample.matched.views, sample.x, scale))
 
 
-def _error_scale(samples: Sequence[_Sample]) -> ErrorScale:
-    """Fit everything about the size of the errors."""
-    scale = ErrorScale(_keypoint_scale(samples), np.ones(21), 0.0, 0.0)
-    log = np.log(np.concatenate([_usual(s, scale) for s in samples]))
+def _follow(samples: Sequence[_Sample], scale: Float[Array, "21 m"]) -> Float[Array, "21"]:
+    """Regress the error of each keypoint on that of the others."""
     relative = np.concatenate([_relative(s, scale) for s in samples])
     slopes = []
     for k in range(21):
         # The keypoint itself is left out, or its own noise would make the slope steeper.
         others = np.delete(relative, k, axis=1).mean(-1)
         slopes.append(float((others * relative[:, k]).sum() / (others * others).sum()))
-    exponent = np.array(slopes) / np.mean(slopes)
-    mean, level = relative.mean(-1, keepdims=True), log.mean(-1, keepdims=True)
-    regressor = badness(level + mean - level.mean()) * (log - level)
-    left = relative - mean * exponent
-    contrast = float((regressor * left).sum() / (regressor**2).sum())
-    return ErrorScale(scale.coefficients, exponent, contrast, float(level.mean()))
+    return np.array(slopes) / np.mean(slopes)
 
 
 def _marks(
-    samples: Sequence[_Sample], scale: ErrorScale
+    samples: Sequence[_Sample], scale: Float[Array, "21 m"], follow: Float[Array, "21"]
 ) -> tuple[Float[Array, "n marks"], Float[Array, "8 l"]]:
     """Return the marks of the hands that were found, clip after clip, and the locations."""
     log_scale = np.concatenate([_relative(s, scale).mean(-1) for s in samples])
-    size = scaled(np.concatenate([_usual(s, scale) for s in samples]), log_scale, scale)
+    usual = np.concatenate([_usual(s, scale) for s in samples])
+    size = usual * np.exp(follow * log_scale[:, None])
     error = np.concatenate([_found(s, s.parts.error) for s in samples]) / size[..., None]
     x = np.concatenate([_found(s, s.x) for s in samples])
     belief = np.concatenate([_found(s, s.parts.belief) for s in samples])
@@ -227,19 +202,17 @@ def _factors(scores: Float[Array, "n marks"]) -> Float[Array, "marks k"]:
 def _memory(
     samples: Sequence[_Sample],
     scores: Sequence[Float[Array, "n marks"]],
-    levels: Sequence[Float[Array, "n"]],
-) -> Float[Array, "10 4"]:
+) -> Float[Array, "10 3"]:
     """Fit how each group is remembered to differences of scores over several lags."""
     rows = []
     for group in GROUPS:
         pairs = [
-            _pairs(sample, values[:, columns(group)], level)
-            for sample, values, level in zip(samples, scores, levels, strict=True)
+            _pairs(sample, values[:, columns(group)])
+            for sample, values in zip(samples, scores, strict=True)
         ]
         rows.append(
             regression.decay(
-                regression.Pairs(*(np.concatenate(v) for v in zip(*pairs, strict=True))),
-                with_level=group != "scale",
+                regression.Pairs(*(np.concatenate(v) for v in zip(*pairs, strict=True)))
             )
         )
     memory = np.array(rows)
@@ -248,15 +221,11 @@ def _memory(
     return memory
 
 
-def _pairs(
-    sample: _Sample, values: Float[Array, "n g"], level: Float[Array, "n"]
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Likeness, time, change, level and weight of all pairs of frames of a clip."""
+def _pairs(sample: _Sample, values: Float[Array, "n g"]) -> tuple[Array, Array, Array, Array]:
+    """Likeness, time, change and weight of all pairs of frames of a clip."""
     there, views = sample.matched.found, sample.matched.views
     full = np.full((*there.shape, values.shape[1]), np.nan)
     full[there] = values
-    size = np.full(there.shape, np.nan)
-    size[there] = np.clip(level, -MOST_LEVEL, MOST_LEVEL)
     time, path = np.cumsum(views.step_s), np.cumsum(views.change, axis=0)
     columns_of_lags = []
     for lag in _LAGS:
@@ -269,20 +238,19 @@ def _pairs(
                 1.0 - 0.5 * ((full[lag:] - full[:-lag]) ** 2).mean(-1)[both],
                 elapsed,
                 (path[lag:] - path[:-lag])[both],
-                0.5 * (size[lag:] + size[:-lag])[both],
                 np.full(elapsed.shape, 1.0 / lag),
             )
         )
-    likeness, elapsed, change, mean, weight = (
+    likeness, elapsed, change, weight = (
         np.concatenate(v) for v in zip(*columns_of_lags, strict=True)
     )
-    return likeness, elapsed, change, mean, weight
+    return likeness, elapsed, change, weight
 
 
 def _hazards(
     samples: Sequence[_Sample],
     scores: Sequence[Float[Array, "n marks"]],
-    memory: Float[Array, "10 4"],
+    memory: Float[Array, "10 3"],
 ) -> tuple[Float[Array, "l"], Float[Array, "g"]]:
     """Fit the log odds of losing and of finding a hand."""
     lose_x, lose_y, find_x, find_y = [], [], [], []
@@ -307,14 +275,14 @@ def _hazards(
 
 
 def _last_known(
-    sample: _Sample, values: Float[Array, "n marks"], memory: Float[Array, "10 4"]
+    sample: _Sample, values: Float[Array, "n marks"], memory: Float[Array, "10 3"]
 ) -> Float[Array, "f h 2"]:
     """Scores of scale and presence, which fade to their mean while a hand is lost."""
     there, views = sample.matched.found, sample.matched.views
     which = [list(GROUPS).index(name) for name in ("scale", "presence")]
     known = np.zeros((*there.shape, 2))
     known[there] = values[:, [columns("scale").start, columns("presence").start]]
-    _, time_s, length, _ = memory[which].T
+    _, time_s, length = memory[which].T
     for frame in range(1, len(there)):
         fade = views.step_s[frame] / time_s + views.change[frame][:, None] / length
         held = there[frame][:, None]

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.detector.records import Detections
+from hand4d_ros.detection.sides import seen_by_its_owner
 from hand4d_ros.shapes import Array, Bool, Float, Int
 from hand4d_ros.synthetic.detector_marks import Report
 from hand4d_ros.synthetic.detector_view import HandViews, views_from_clip
 from hand4d_ros.synthetic.hand_clip import HandClip
+from hand4d_ros.types import Side
 
 _APART = 0.5
 """Largest distance between the middles of a detection and of its hand, in sizes."""
@@ -34,6 +36,8 @@ class Matched:
     score: Float[Array, "f h"]
     false_hands: Int[Array, "f"]
     """Detections in each frame whose middle is on no hand."""
+    difficulty: str = "normal"
+    """Of the pictures."""
 
     @property
     def error(self) -> Float[Array, "f h 21"]:
@@ -74,7 +78,7 @@ def matched(
         of_hand(found.keypoints_px),
         of_hand(found.keypoints_3d_m),
         of_hand(presence),
-        _beliefs(of_hand(found.score / np.maximum(presence, 1e-6)), wrong, there),
+        _beliefs(views, clip.sides, of_hand(found.score / np.maximum(presence, 1e-6)), wrong),
     )
     false = ((found.side >= 0) & ~_on_a_hand(views, found)).sum(1)
     return Matched(clip, views, report, there, wrong, of_hand(found.score), false)
@@ -107,14 +111,19 @@ def _assigned(views: HandViews, found: Detections) -> Int[Array, "f h"]:
 
 
 def _beliefs(
-    of_side: Float[Array, "f h"], wrong: Bool[Array, "f h"], there: Bool[Array, "f h"]
+    views: HandViews,
+    sides: tuple[Side, ...],
+    of_side: Float[Array, "f h"],
+    wrong: Bool[Array, "f h"],
 ) -> Float[Array, "f h"]:
     """Probability of the true side of each hand by itself, before the sides were chosen jointly.
 
     Two hands of two sides support each other (``detection.sides``). With odds a and b of the true
     side by itself and the weight c of two hands of one side, the odds that are reported for the
-    first hand are ``a (b + c) / (c b + 1)``, and likewise for the second.
+    first hand are ``a (b + c) / (c b + 1)``, and likewise for the second. Before that,
+    the place of each hand was taken into account (``detection.sides.seen_by_its_owner``).
     """
+    there = np.isfinite(of_side)
     sure = np.clip(np.where(wrong, 1.0 - of_side, of_side), 1e-6, 1.0 - 1e-6)
     odds = sure / (1.0 - sure)
     both = there.all(1) & (odds.shape[1] == 2)
@@ -124,4 +133,8 @@ def _beliefs(
         other = alone[:, ::-1]
         alone = np.sqrt(alone * given * (SAME_SIDE * other + 1.0) / (other + SAME_SIDE))
     odds[both] = alone
-    return np.where(there, odds / (1.0 + odds), np.nan)
+    places = views.landmarks_m.mean(2)
+    right = np.array([[seen_by_its_owner(0.5, place) for place in row] for row in places])
+    true = np.where([side is Side.RIGHT for side in sides], right, 1.0 - right)
+    odds = odds * (1.0 - true) / true
+    return odds / (1.0 + odds)

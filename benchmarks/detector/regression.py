@@ -58,33 +58,28 @@ class Pairs:
     likeness: Float[Array, "n"]
     elapsed_s: Float[Array, "n"]
     change: Float[Array, "n"]
-    level: Float[Array, "n"]
-    """Log size of the errors, relative to the usual."""
     weight: Float[Array, "n"]
 
 
-def decay(pairs: Pairs, *, with_level: bool) -> Float[Array, "4"]:
+def decay(pairs: Pairs) -> Float[Array, "3"]:
     """Fit how the correlation of a number with itself decays.
 
-    With the calm k = exp(-steadiness level) it is
-    ``(1 - k (1 - share)) exp(-k (elapsed / time + change / length))``.
+    It is ``share exp(-elapsed / time - change / length)``.
 
     Args:
         pairs: Likeness, whose mean is the correlation.
-        with_level: Fit the steadiness; it is zero otherwise.
 
     Returns:
-        Share, time constant (s), length of change and steadiness.
+        Share, time constant (s) and length of change.
     """
     root = np.sqrt(pairs.weight)
 
     def miss(logs: Array) -> Array:
-        calm = np.exp(-logs[3] * with_level * pairs.level)
-        fresh = np.clip(calm / (1.0 + np.exp(logs[0])), 0.0, 1.0)
+        share = 1.0 / (1.0 + np.exp(-logs[0]))
         fade = pairs.elapsed_s * np.exp(-logs[1]) + pairs.change * np.exp(-logs[2])
-        return np.asarray(root * ((1.0 - fresh) * np.exp(-calm * fade) - pairs.likeness))
+        return np.asarray(root * (share * np.exp(-fade) - pairs.likeness))
 
-    start = np.array([2.0, 1.0, -1.0, 0.3])
-    found = least_squares(miss, start, bounds=([-4.0, -4.0, -4.0, 0.0], [7.0, 4.0, 4.0, 2.0])).x
+    start = np.array([2.0, 1.0, -1.0])
+    found = least_squares(miss, start, bounds=([-4.0, -4.0, -4.0], [7.0, 4.0, 4.0])).x
     share = 1.0 / (1.0 + np.exp(-found[0]))
-    return np.array([share, np.exp(found[1]), np.exp(found[2]), found[3] * with_level])
+    return np.array([share, np.exp(found[1]), np.exp(found[2])])

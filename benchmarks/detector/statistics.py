@@ -22,6 +22,7 @@ JOINT_GROUPS: dict[str, tuple[int, ...]] = {
     "outer joints": (7, 11, 15, 19),
     "fingertips": (8, 12, 16, 20),
 }
+DIFFICULTIES = ("easy", "normal", "hard")
 _BINS: dict[str, tuple[str, tuple[float, ...], str]] = {
     "size": ("size", (0.0, 50.0, 80.0, 120.0, 1e9), "px"),
     "hidden": ("hidden", (0.0, 0.25, 0.5, 0.75, 1.01), "share"),
@@ -29,7 +30,7 @@ _BINS: dict[str, tuple[str, tuple[float, ...], str]] = {
 }
 _LARGEST = 0.3
 """Errors are clipped to this many sizes before they are correlated over time."""
-_LEAST = 300
+_LEAST = 2000
 """Bins with fewer errors of keypoints are left out."""
 _AGES = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 19), (20, 1000))
 
@@ -46,6 +47,7 @@ def statistics(clips: Sequence[Matched]) -> Statistics:
     return {
         "error quantiles": {name: _quantiles(e) for name, e in _errors(clips)},
         "score quantiles": {"all": _quantiles(np.concatenate([m.score[m.found] for m in clips]))},
+        "change between frames": {"all": _quantiles(_changes(clips))},
         "autocorrelation": {f"after {lag} frames": [persistence(clips, lag)] for lag in LAGS},
         "found": dict(_found(clips)),
         "finding by frames lost": dict(_finding(clips)),
@@ -63,6 +65,10 @@ def _errors(clips: Sequence[Matched]) -> Iterator[tuple[str, Array]]:
     """Errors of keypoints in sizes of the hand, by subset."""
     error = np.concatenate([m.error[m.found] for m in clips])
     yield "all", error
+    for name in DIFFICULTIES:
+        of_kind = [m.error[m.found] for m in clips if m.difficulty == name]
+        if sum(e.size for e in of_kind) >= _LEAST:
+            yield f"{name} clips", np.concatenate(of_kind)
     for name, keypoints in JOINT_GROUPS.items():
         yield name, error[:, keypoints]
     for name, (feature, edges, unit) in _BINS.items():
@@ -78,6 +84,16 @@ def _errors(clips: Sequence[Matched]) -> Iterator[tuple[str, Array]]:
     yield "keypoints hidden", error[hidden]
     if outside.sum() >= _LEAST:
         yield "keypoints outside", error[outside]
+
+
+def _changes(clips: Sequence[Matched]) -> Float[Array, "n"]:
+    """Median over the keypoints of how much errors change from frame to frame, in sizes."""
+    changes = []
+    for m in clips:
+        offset = m.views.from_px(m.report.keypoints_px - m.views.landmarks_px)
+        both = m.found[1:] & m.found[:-1]
+        changes.append(np.median(np.linalg.norm(np.diff(offset, axis=0), axis=-1)[both], axis=-1))
+    return np.concatenate(changes)
 
 
 def _plain(m: Matched, feature: str) -> Float[Array, "f h"]:

@@ -1,1 +1,1 @@
-"""Seeds in, worlds out: hands that move, things, cameras, odometry, pictures and the truth."""
+"""Seeds in, worlds out: hands that move, cameras, odometry, pictures, what a detector sees."""

@@ -14,7 +14,6 @@ from hand4d_ros.shapes import Array, Float
 from hand4d_ros.synthetic.detector_parameters import (
     GROUPS,
     NOT_SHAPE,
-    ErrorScale,
     NoiseParameters,
     columns,
 )
@@ -31,9 +30,6 @@ _DEPTH_PRIOR = np.diag(21 * np.array([0.05, 0.03, 0.03]) ** 2)
 """Where a hand is seen flat or end-on, its depths say little about these."""
 _LOCATED = tuple(GROUPS)[2:]
 _SUREST = 0.9995
-_ORDERLY = 0.7
-"""Log of how many times larger than usual errors must be for hidden keypoints to be no worse
-than others: the detector then takes the hand for another posture."""
 
 
 @dataclass(frozen=True)
@@ -74,45 +70,17 @@ class Parts:
 
 
 def usual_error(
-    views: HandViews, x: Float[Array, "f h n"], scale: ErrorScale
+    views: HandViews, x: Float[Array, "f h n"], scale: Float[Array, "21 m"]
 ) -> Float[Array, "f h 21"]:
     """Return the usual error of each keypoint in sizes of the hand.
 
     Args:
         views: The hands.
         x: Features, clipped to the range that was fitted.
-        scale: Fitted numbers.
+        scale: ``NoiseParameters.scale``.
     """
-    log = x @ scale.coefficients[:, :-2].T
-    log = log + views.hidden * scale.coefficients[:, -2]
-    return np.exp(log + views.outside * scale.coefficients[:, -1])
-
-
-def error_level(usual: Float[Array, "*b 21"], scale: ErrorScale) -> Float[Array, "*b"]:
-    """Return the log of the size of usual errors, relative to that of all hands."""
-    return np.log(usual).mean(-1) - scale.usual_level
-
-
-def scaled(
-    usual: Float[Array, "*b 21"], log_scale: Float[Array, "*b"], scale: ErrorScale
-) -> Float[Array, "*b 21"]:
-    """Apply the common scale of the errors: it grows some keypoints' errors more than others'.
-
-    Args:
-        usual: What ``usual_error`` returned.
-        log_scale: Log of the common scale.
-        scale: Fitted numbers.
-    """
-    log = np.log(usual)
-    mean = log.mean(-1, keepdims=True)
-    bad = badness(error_level(usual, scale) + log_scale)
-    spread = np.maximum(1.0 + scale.contrast * bad, 0.0)[..., None]
-    return np.exp(mean + spread * (log - mean) + scale.exponent * log_scale[..., None])
-
-
-def badness(level: Float[Array, "*b"]) -> Float[Array, "*b"]:
-    """Return how far the log of the size of the errors is above what is still orderly."""
-    return np.maximum(level - _ORDERLY, 0.0)
+    log = x @ scale[:, :-2].T + views.hidden * scale[:, -2] + views.outside * scale[:, -1]
+    return np.exp(log)
 
 
 def composed(
@@ -138,7 +106,8 @@ def composed(
     log_scale, others = others[..., 0], others[..., 1:]
     pairs = x @ parameters.lean.T + parameters.scatter * scores[..., columns("shape")]
     error = stretched(pairs.reshape(*shape, 2), parameters.radii)
-    scale = scaled(usual_error(views, x, parameters.scale), log_scale, parameters.scale)
+    scale = usual_error(views, x, parameters.scale)
+    scale = scale * np.exp(parameters.follow * log_scale[..., None])
     error = factor * (scale[..., None] * error + shake)
     regressors = location_regressors(x, log_scale, np.zeros(log_scale.shape))
     alone = regressors @ parameters.location[-1] + others[..., -1]
@@ -162,17 +131,17 @@ def composed(
 
 
 def jitter(
-    level: Float[Array, "f h"], news: Float[Array, "f h m"], numbers: Float[Array, "2"]
+    log_error: Float[Array, "f h"], news: Float[Array, "f h m"], numbers: Float[Array, "2"]
 ) -> Float[Array, "f h 21 2"]:
     """Return the errors that no frame shares with another, in the hand's axes and sizes.
 
     Args:
-        level: Log of the size of the other errors, relative to the usual.
+        log_error: Log of the size of all other errors, in sizes of the hand.
         news: Normal scores that are drawn anew in every frame.
         numbers: ``NoiseParameters.jitter``.
     """
-    size = np.exp(numbers[0] + numbers[1] * level)
-    return size[..., None, None] * news[..., columns("shape")].reshape(*level.shape, 21, 2)
+    size = np.exp(numbers[0] + numbers[1] * log_error)
+    return size[..., None, None] * news[..., columns("shape")].reshape(*log_error.shape, 21, 2)
 
 
 def decomposed(views: HandViews, report: Report) -> Parts:

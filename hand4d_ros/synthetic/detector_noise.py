@@ -5,17 +5,18 @@
 keypoints where the detector marks them, errors that grow with occlusion, distance and the border
 of the picture and stay while a hand rests, its flattened 3D keypoints, confidence, misses, swapped
 sides and false hands. All numbers were fitted to the real detector's output on renders; the fit,
-and both side by side on renders that it never saw, are in ``docs/detector.md``.
+and both side by side on renders that it never saw, are in ``docs/detector-noise.md``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from hand4d_ros.detection.landmarks import LANDMARKS
-from hand4d_ros.detection.sides import choose_sides
+from hand4d_ros.detection.sides import choose_sides, seen_by_its_owner
 from hand4d_ros.geometry import camera as cameras
 from hand4d_ros.settings import check
 from hand4d_ros.shapes import Array, Bool, Float
@@ -23,7 +24,6 @@ from hand4d_ros.synthetic import detector_presence as presences
 from hand4d_ros.synthetic.detector_marks import (
     Report,
     composed,
-    error_level,
     jitter,
     usual_error,
 )
@@ -85,6 +85,8 @@ class DetectorNoiseConfig:
     """Factor on the confidence of keypoints outside of the image, as the detector has it."""
     same_side_weight: float = field(default=0.1, metadata={"min": 0.0, "max": 1.0})
     """Belief in two hands of one side against two of both, as the detector has it."""
+    viewpoint: Literal["egocentric", "any"] = "egocentric"
+    """egocentric: where a hand is seen settles doubts about its side, as in the detector."""
 
     def __post_init__(self) -> None:
         """Reject values out of range."""
@@ -124,11 +126,10 @@ def simulated(
     streams = [np.random.default_rng([config.seed, i]) for i in range(4)]
     views = _switched_views(views_from_clip(clip, LANDMARKS[config.definition]), config, numbers)
     x = np.clip(views.features, numbers.feature_low, numbers.feature_high)
-    level = error_level(usual_error(views, x, numbers.scale), numbers.scale)
-    pace = Pace(views.step_s, views.change)
-    scores, news = remembered_scores(streams[0], numbers, pace, level)
+    scores, news = remembered_scores(streams[0], numbers, Pace(views.step_s, views.change))
     log_scale = shaped(scores[..., :1], numbers.quantiles[:1])[..., 0]
-    shake = jitter(level + log_scale, news, numbers.jitter)
+    usual = np.log(usual_error(views, x, numbers.scale)).mean(-1)
+    shake = jitter(usual + log_scale, news, numbers.jitter)
     report = composed(views, x, scores, numbers, shake, config.errors)
     report = _with_truth(report, views, config)
     lost = presences.gaps(streams[1], clip.t_s, len(clip.sides), config.gaps_per_s, config.gap_s)
@@ -140,7 +141,7 @@ def simulated(
         found = presences.held(streams[2], odds, lost)
     inside = cameras.in_image(clip.camera, report.keypoints_px)
     confidence = report.presence[..., None] * np.where(inside, 1.0, config.outside_confidence)
-    detections = _lists(clip, report, found, confidence, config)
+    detections = _lists(clip, views, report, (found, confidence), config)
     if config.false_hands:
         extra = false_hands(streams[3], clip, views, found, numbers)
         detections = [[*real, *more] for real, more in zip(detections, extra, strict=True)]
@@ -162,7 +163,7 @@ def _switched(parameters: NoiseParameters, config: DetectorNoiseConfig) -> Noise
         inner = int(np.searchsorted(RADIUS, 1.2))
         radii = radii[:, inner, None] * RADIUS / RADIUS[inner]
     if not config.memory:
-        memory = memory * [0.0, 0.0, 1.0, 0.0] + [0.0, _NO_TIME_S, 0.0, 0.0]
+        memory = memory * [0.0, 0.0, 1.0] + [0.0, _NO_TIME_S, 0.0]
     factors = parameters.factors if config.joint_correlation else 0.0 * parameters.factors
     return replace(parameters, quantiles=quantiles, radii=radii, memory=memory, factors=factors)
 
@@ -207,19 +208,28 @@ def _with_truth(report: Report, views: HandViews, config: DetectorNoiseConfig) -
 
 def _lists(
     clip: HandClip,
+    views: HandViews,
     report: Report,
-    found: Bool[Array, "f h"],
-    confidence: Float[Array, "f h 21"],
+    held: tuple[Bool[Array, "f h"], Float[Array, "f h 21"]],
     config: DetectorNoiseConfig,
 ) -> list[list[HandDetection]]:
-    """Detections of the hands that were found, with their sides chosen jointly."""
+    """Detections of the hands that were found, with their sides chosen as the detector does."""
+    found, confidence = held
     right_hands = np.array([side is Side.RIGHT for side in clip.sides])
     right = np.where(right_hands, report.belief, 1.0 - report.belief)
     weight = config.same_side_weight if config.side_swaps else 1.0
+    directions = views.landmarks_m.mean(2)
+    by_place = config.side_swaps and config.viewpoint == "egocentric"
     frames = []
     for frame, there in enumerate(found):
         hands = np.flatnonzero(there)
-        sides = choose_sides(right[frame, hands].tolist(), weight)
+        beliefs = right[frame, hands].tolist()
+        if by_place:
+            beliefs = [
+                seen_by_its_owner(p, direction)
+                for p, direction in zip(beliefs, directions[frame, hands], strict=True)
+            ]
+        sides = choose_sides(beliefs, weight)
         frames.append(
             [
                 HandDetection(

@@ -44,14 +44,14 @@ QUANTILE_Z: Float[Array, "13"] = np.linspace(-3.0, 3.0, 13)
 """Normal scores at which the quantile tables have their entries."""
 RADIUS: Float[Array, "13"] = np.linspace(0.0, 3.6, 13)
 """Lengths of pairs of normal scores at which the tables of error lengths have their entries."""
-MEMORIES = ("slow_share", "time_s", "change", "steadiness")
+MEMORIES = ("slow_share", "time_s", "change")
 LOSE_FEATURES = (*FEATURES, "scale", "presence")
 """What losing a hand depends on: its look, the normal scores of these two marks before."""
 FIND_FEATURES = (*LOSE_FEATURES, "log_age", "first", "other")
 """What finding one depends on: the same, log of the frames since, whether this is the first
 frame, and whether another hand is held."""
 _FILE = "detector_noise.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 NOT_SHAPE: Int[Array, "q"] = np.array([0, *range(1 + GROUPS["shape"], MARKS)])
@@ -66,21 +66,6 @@ def columns(group: str) -> slice:
 
 
 @dataclass(frozen=True)
-class ErrorScale:
-    """How large the error of each keypoint is."""
-
-    coefficients: Float[Array, "21 m"]
-    """Log scale of each keypoint's error, on the features, hidden and outside (m = n + 2)."""
-    exponent: Float[Array, "21"]
-    """How strongly each keypoint's error follows the common scale."""
-    contrast: float
-    """Change of the spread of the keypoints' log scales where errors are large, for each unit of
-    the log of their size above what is still orderly; negative, as all keypoints err then."""
-    usual_level: float
-    """Mean log of the scales over all keypoints and hands."""
-
-
-@dataclass(frozen=True)
 class NoiseParameters:
     """All fitted numbers; ``n`` is the number of ``FEATURES``."""
 
@@ -91,7 +76,10 @@ class NoiseParameters:
     feature_high: Float[Array, "n"]
     feature_usual: Float[Array, "n"]
     """Medians, which stand in where an effect is switched off."""
-    scale: ErrorScale
+    scale: Float[Array, "21 n+2"]
+    """Log of the usual error of each keypoint, on the features, hidden and outside."""
+    follow: Float[Array, "21"]
+    """Power with which the error of each keypoint follows the common scale; one in the mean."""
     lean: Float[Array, "42 n"]
     """Mean of the normal scores of ``shape`` on the features: where errors usually point."""
     scatter: Float[Array, "42"]
@@ -107,15 +95,14 @@ class NoiseParameters:
     """Values of each mark but those of ``shape`` at the normal scores ``QUANTILE_Z``."""
     factors: Float[Array, "marks k"]
     """Correlation of the normal scores: factors times their transpose plus a diagonal."""
-    memory: Float[Array, "10 4"]
-    """Of each group (see ``MEMORIES``): share of the variance that is remembered, time constant,
-    change of look after which the memory has fallen to 1/e, and the power of the size of the
-    errors with which it fades more slowly."""
+    memory: Float[Array, "10 3"]
+    """Of each group (see ``MEMORIES``): share of the variance that is remembered, time constant
+    (s), and the change of look after which the memory has fallen to 1/e."""
     burst: float
     """Standard deviation of the log of the speed with which memories fade in a frame."""
     jitter: Float[Array, "2"]
-    """Of the errors that no frame shares with another: log of their size in sizes of the hand,
-    and the power of the size of the other errors with which they grow."""
+    """Of the errors that no frame shares with another: log of their size where all other errors
+    are as large as the hand, and the power of these with which they grow."""
     lose: Float[Array, "n+2"]
     """Log odds of losing a hand in a frame, on ``LOSE_FEATURES``."""
     find: Float[Array, "n+5"]
@@ -160,17 +147,13 @@ class NoiseParameters:
                 f"{path} is no file of detector noise parameters ({error!r}); "
                 "make one with python -m benchmarks.detector --fit"
             ) from error
-        values = {key: _array(value) for key, value in values.items()}
-        values["scale"] = ErrorScale(**{k: _array(v) for k, v in values["scale"].items()})
-        return cls(**values)
+        return cls(**{key: _array(value) for key, value in values.items()})
 
 
 def _plain(value: Any) -> Any:
     """Return what JSON can hold, numbers with four significant digits."""
     if isinstance(value, np.ndarray):
         return [_plain(row) for row in value]
-    if isinstance(value, ErrorScale):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, (float, np.floating)):
         return float(f"{float(value):.4g}")
     return dict(value)

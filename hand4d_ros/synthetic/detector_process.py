@@ -16,9 +16,6 @@ from scipy.special import ndtr, ndtri
 from hand4d_ros.shapes import Array, Float
 from hand4d_ros.synthetic.detector_parameters import QUANTILE_Z, RADIUS, NoiseParameters
 
-MOST_LEVEL = 2.0
-"""Errors are never taken to be more than e^2 times as large or as small as usual here."""
-
 
 @dataclass(frozen=True)
 class Pace:
@@ -31,20 +28,17 @@ class Pace:
 
 
 def remembered_scores(
-    rng: np.random.Generator, parameters: NoiseParameters, pace: Pace, level: Float[Array, "f h"]
+    rng: np.random.Generator, parameters: NoiseParameters, pace: Pace
 ) -> tuple[Float[Array, "f h marks"], Float[Array, "f h marks"]]:
     """Draw standard normal scores that are correlated with each other and over time.
 
-    Large errors are steadier than small ones: what is forgotten in a step shrinks with a power
-    of the errors' size. And much is forgotten in few steps: the clock of all memories of a hand
-    runs at a random speed, so that errors stay for a while and then jump.
+    Much is forgotten in few steps: the clock of all memories of a hand runs at a random speed, so
+    that errors stay for a while and then jump.
 
     Args:
         rng: Source of randomness.
-        parameters: Factors, memory, and the table of ``scale``.
+        parameters: Factors and memory.
         pace: What happens between the frames.
-        level: Log of the size of the errors that the look of the hand makes usual, relative to
-            that of all hands.
 
     Returns:
         Scores of variance one, whose correlation within a frame is that of the factors, and as
@@ -56,22 +50,17 @@ def remembered_scores(
     own = np.sqrt(np.maximum(1.0 - (factors * factors).sum(-1), 0.0))
     draws = rng.normal(size=(2, frames, hands, shared + marks))
     news = draws[..., :shared] @ factors.T + draws[..., shared:] * own
-    share, time_s, length, steadiness = parameters.memory.T
+    share, time_s, length = parameters.memory.T
     fade = pace.step_s[:, None, None] / time_s + pace.change[..., None] / length
     burst = parameters.burst
     # The mean of the factor is one.
     fade = fade * np.exp(burst * rng.normal(size=(frames, hands, 1)) - 0.5 * burst * burst)
-    scale = _blended(news[..., :1], fade[..., :1], 1.0 - share[:1] * np.ones((frames, hands, 1)))
-    scale_value = shaped(scale, parameters.quantiles[:1])[..., 0]
-    calm = np.exp(-steadiness * np.clip(level + scale_value, -MOST_LEVEL, MOST_LEVEL)[..., None])
-    group = parameters.group_of_mark[1:]
-    fresh = np.clip((1.0 - share) * calm, 0.0, 1.0)
-    rest = _blended(news[..., 1:], (fade * calm)[..., group], fresh[..., group])
-    return np.concatenate((scale, rest), axis=-1), news[1]
+    group = parameters.group_of_mark
+    return _blended(news, fade[..., group], 1.0 - share[group]), news[1]
 
 
 def _blended(
-    news: Float[Array, "2 f h n"], fade: Float[Array, "f h n"], fresh: Float[Array, "f h n"]
+    news: Float[Array, "2 f h n"], fade: Float[Array, "f h n"], fresh: Float[Array, "n"]
 ) -> Float[Array, "f h n"]:
     """Autoregression plus white noise of the given share of the variance."""
     rho = np.exp(-fade)

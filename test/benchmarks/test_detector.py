@@ -11,15 +11,14 @@ from hand_clip_samples import CAMERA, clip_of, two_hands
 
 from benchmarks.detector import __main__ as program
 from benchmarks.detector import regression
-from benchmarks.detector.calibrate import simulated_again
-from benchmarks.detector.compare import Comparison
+from benchmarks.detector.compare import Comparison, simulated_again
 from benchmarks.detector.fit import fitted_parameters
 from benchmarks.detector.landmark_map import fitted_map, neighbours
 from benchmarks.detector.matching import Matched, matched
 from benchmarks.detector.records import ClipRecord, Detections
 from benchmarks.detector.statistics import statistics
 from hand4d_ros.detection.landmarks import LANDMARKS
-from hand4d_ros.detection.sides import choose_sides
+from hand4d_ros.detection.sides import choose_sides, seen_by_its_owner
 from hand4d_ros.geometry import camera as cameras
 from hand4d_ros.synthetic.detector_noise import DetectorNoiseConfig, simulated
 from hand4d_ros.synthetic.detector_parameters import fitted
@@ -71,10 +70,13 @@ def test_detections_go_to_the_nearest_hand_whatever_side_they_claim() -> None:
 def test_beliefs_are_what_they_were_before_the_sides_were_chosen(
     beliefs: tuple[float, float],
 ) -> None:
-    """The detector's joint choice of sides is undone."""
+    """What the detector makes of the place of hands, and its joint choice, are undone."""
     clip = clip_of(two_hands(1, motion=0.0))
-    px = views_from_clip(clip).landmarks_px
-    right = [1.0 - beliefs[0], beliefs[1]]
+    views = views_from_clip(clip)
+    px = views.landmarks_px
+    places = views.landmarks_m[0].mean(1)
+    alone = [1.0 - beliefs[0], beliefs[1]]
+    right = [seen_by_its_owner(p, place) for p, place in zip(alone, places, strict=True)]
     hands = [
         _detection(px[0, hand], side, 0.9 * probability)
         for hand, (side, probability) in enumerate(choose_sides(right, 0.1))
@@ -138,9 +140,8 @@ def test_regressions_find_what_made_their_data() -> None:
     np.testing.assert_allclose(regression.logistic(x, odds), b, atol=0.15)
     elapsed, change = rng.uniform(0, 2, 4000), rng.uniform(0, 1, 4000)
     likeness = 0.9 * np.exp(-elapsed / 3.0 - change / 0.4) + 0.05 * rng.normal(size=4000)
-    nothing = np.zeros(4000)
-    pairs = regression.Pairs(likeness, elapsed, change, nothing, nothing + 1.0)
-    share, time_s, length, _ = regression.decay(pairs, with_level=False)
+    pairs = regression.Pairs(likeness, elapsed, change, np.ones(4000))
+    share, time_s, length = regression.decay(pairs)
     assert share == pytest.approx(0.9, abs=0.02)
     assert time_s == pytest.approx(3.0, rel=0.15)
     assert length == pytest.approx(0.4, rel=0.1)

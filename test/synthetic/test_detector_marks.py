@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hand_clip_samples import clip_of, two_hands
@@ -54,17 +56,21 @@ def test_views_turn_as_the_detector_turns_them() -> None:
     np.testing.assert_allclose(marks._turns_towards(directions), expected, atol=1e-12)
 
 
-def test_the_common_scale_makes_all_errors_larger_and_more_alike() -> None:
-    """Errors grow with the scale, and far above the usual, hidden keypoints are no worse."""
-    scale = fitted().scale
-    usual = np.exp(scale.usual_level + np.where(np.arange(21) < 10, -0.5, 0.5))[None]
-    sizes = [marks.scaled(usual, np.array([s]), scale) for s in (-1.0, 0.0, 1.0, 2.0)]
-    means = [float(np.log(size).mean()) for size in sizes]
-    assert means == sorted(means)
-    np.testing.assert_allclose(sizes[1], usual)
-    far_above = np.log(sizes[3]) - 2.0 * scale.exponent
-    assert far_above.std() < np.log(usual).std()
-    assert marks.error_level(usual, scale)[0] == pytest.approx(0.5 * (-10 / 21 + 11 / 21))
+def test_the_common_scale_makes_all_errors_larger() -> None:
+    """Errors grow with the common scale, each keypoint's with a power of its own."""
+    views, parameters = views_from_clip(clip_of(two_hands(8))), fitted()
+    x = np.clip(views.features, parameters.feature_low, parameters.feature_high)
+    still, scores = np.zeros((8, 2, 21, 2)), np.ones((8, 2, MARKS))
+    logs = []
+    for step in (0.0, 1.0):
+        quantiles = parameters.quantiles.copy()
+        quantiles[0] = step
+        report = marks.composed(views, x, scores, replace(parameters, quantiles=quantiles), still)
+        error = np.linalg.norm(report.keypoints_px - views.landmarks_px, axis=-1)
+        logs.append(np.log(error))
+    growth = np.broadcast_to(parameters.follow, logs[0].shape)
+    np.testing.assert_allclose(logs[1] - logs[0], growth, atol=1e-6)
+    assert parameters.follow.mean() == pytest.approx(1.0, abs=1e-3)
 
 
 def test_jitter_grows_with_the_level() -> None:

@@ -155,11 +155,6 @@ def _alike(config: DetectorNoiseConfig, axis: int) -> float:
     return float(np.mean(totals))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the parameters in assets were fitted before the code's last form: fingers two apart "
-    "err together at 0.46, not above 0.5; python -m benchmarks.detector --fit is due",
-)
 def test_errors_last_and_fingers_err_together_unless_switched_off() -> None:
     """Neighbouring frames and joints have like errors; each switch takes one of these away."""
     config = DetectorNoiseConfig(seed=0)
@@ -259,6 +254,26 @@ def test_sides_are_mistaken_together_unless_switched_off() -> None:
             np.testing.assert_array_equal(hand.keypoints_px, px)
 
 
+def test_the_place_of_a_hand_settles_its_side_for_an_egocentric_detector() -> None:
+    """Hands in doubt that lie where they belong are mistaken less often than by look alone."""
+    location = fitted().location.copy()
+    location[-1] = 0.0
+    parameters = replace(fitted(), location=location)
+    wrong = []
+    for viewpoint in ("egocentric", "any"):
+        config = DetectorNoiseConfig(misses=False, viewpoint=viewpoint)
+        made = simulated(_CLIP, config, parameters)
+        px = made.report.keypoints_px
+        wrong.append(
+            sum(
+                hand.keypoints_px[0, 0] != px[frame, int(hand.side), 0, 0]
+                for frame, hands in enumerate(made.detections)
+                for hand in hands
+            )
+        )
+    assert wrong[0] < wrong[1]
+
+
 def test_hands_that_rest_have_steady_errors() -> None:
     """The slower the hand, the less its errors change from frame to frame."""
     steps = []
@@ -285,7 +300,7 @@ def test_parameters_survive_their_file(tmp_path: Path) -> None:
     parameters.save(tmp_path / "p.json")
     again = NoiseParameters.load(tmp_path / "p.json")
     np.testing.assert_allclose(again.factors, parameters.factors, rtol=1e-3, atol=1e-6)
-    np.testing.assert_allclose(again.scale.exponent, parameters.scale.exponent, rtol=1e-3)
+    np.testing.assert_allclose(again.scale, parameters.scale, rtol=1e-3)
     assert again.card == parameters.card
     # The file has four digits, so writing once more changes nothing.
     again.save(tmp_path / "q.json")
