@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from hand4d_ros.errors import RosError
 from hand4d_ros.pipeline import PipelineConfig
@@ -61,7 +62,7 @@ def run(args: Args) -> int:
     make_folder(args.out, BagError)
     source, hands = args.out / INPUT, args.out / HANDS
     _make_input(args, source)
-    _run_nodes(source, hands)
+    _run_nodes(source, hands, moving=args.video is None)
     options = ResultOptions(
         title="hand4d_ros demo" if args.video is None else args.video.name,
         mode="live",
@@ -93,8 +94,13 @@ def _make_input(args: Args, out: Path) -> None:
         write_scene_bag(build_scene(demo_config(seed, args.seconds)), out, progress=advance)
 
 
-def _run_nodes(source: Path, hands: Path) -> None:
+def _run_nodes(source: Path, hands: Path, *, moving: bool) -> None:
     """Play the bag through the tracker's process and record what it says.
+
+    Args:
+        source: The bag.
+        hands: The bag to write.
+        moving: It has odometry; without, the nodes would wait for it in vain.
 
     Raises:
         RosError: A node died.
@@ -106,7 +112,9 @@ def _run_nodes(source: Path, hands: Path) -> None:
     # The demo must not meet a robot that happens to be on the network.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     print("running the nodes on it in real time, over DDS")
-    code = run_graph(replay_graph(ReplayArguments(bag=str(source), record=str(hands))))
+    odometry: Literal["auto", "static"] = "auto" if moving else "static"
+    arguments = ReplayArguments(bag=str(source), record=str(hands), odometry_mode=odometry)
+    code = run_graph(replay_graph(arguments))
     if code:
         msg = f"the nodes ended with exit code {code}; their own words above say why"
         raise RosError(msg)

@@ -41,6 +41,10 @@ _LOST_SCALE = 3.5
 """Side of the square that is searched for a lost hand, in extents of that hand."""
 _LOST_FRAMES = 15
 """For so many frames a hand is searched where it was lost."""
+_EAGER_NS = 500_000_000
+"""For so long after a hand came or went every image is searched for the next change."""
+_SEARCH_PERIOD_NS = 80_000_000
+"""Later an image is searched so long after the last one, beside a hand that is followed."""
 _SMALLEST_PX = 12.0
 """Below it a followed hand is a speck that the network goes on believing in."""
 _REFUSED_NS = 250_000_000
@@ -155,6 +159,8 @@ class MediaPipeDetector:
         self._last_ns: int | None = None
         self._last_elapsed_ns = 0
         self._searches_done = 0
+        self._searched_ns = 0
+        self._changed_ns = 0
 
     def warm_up(self, camera: CameraModel) -> None:
         """Run once on a black image; what is followed is forgotten.
@@ -209,7 +215,7 @@ class MediaPipeDetector:
         followed = [looks.follow(picture, hand.expected(share)) for hand in self._hands]
         searches = [
             (looks.search(picture, square, equalise=equalise), equalise)
-            for square, equalise in self._squares(frame.camera)
+            for square, equalise in self._squares(frame.camera, frame.stamp_ns)
         ]
         hands = self._still_there([future.result() for future in followed])
         found = [
@@ -219,7 +225,10 @@ class MediaPipeDetector:
         ]
         if len(hands) < self._config.max_hands:
             hands += self._new_hands(looks, picture, hands, found)
-        self._hands = _without_duplicates(hands)[: self._config.max_hands]
+        hands = _without_duplicates(hands)[: self._config.max_hands]
+        if len(hands) != len(self._hands):
+            self._changed_ns = frame.stamp_ns
+        self._hands = hands
         return self._detections(frame.camera)
 
     def _pass_time(self, stamp_ns: int) -> float:
@@ -233,15 +242,20 @@ class MediaPipeDetector:
         elapsed_ns = 0 if self._last_ns is None else stamp_ns - self._last_ns
         if self._config.static_image_mode or not 0.0 <= 1e-9 * elapsed_ns <= self._config.max_gap_s:
             self._hands, self._lost, self._refused, elapsed_ns = [], [], [], 0
+            self._changed_ns = stamp_ns
         self._refused = [refused for refused in self._refused if refused.until_ns > stamp_ns]
         share = min(elapsed_ns / self._last_elapsed_ns, 2.0) if self._last_elapsed_ns else 0.0
         self._last_ns, self._last_elapsed_ns = stamp_ns, elapsed_ns
         return share
 
-    def _squares(self, camera: CameraModel) -> list[tuple[Square, bool]]:
+    def _squares(self, camera: CameraModel, stamp_ns: int) -> list[tuple[Square, bool]]:
         """Squares to search in this frame, and whether to raise their contrast."""
         if len(self._hands) >= self._config.max_hands:
             return []
+        soon = stamp_ns - self._searched_ns < _SEARCH_PERIOD_NS
+        if self._hands and soon and stamp_ns - self._changed_ns > _EAGER_NS:
+            return []
+        self._searched_ns = stamp_ns
         size = (camera.width_px, camera.height_px)
         whole, parts = views.square_around_image(*size), views.squares_of_image(*size)
         if self._config.static_image_mode:
