@@ -6,6 +6,7 @@ traces. Here a signal only wakes the main thread, which stops the node first and
 
 from __future__ import annotations
 
+import gc
 import queue
 import signal
 import sys
@@ -117,6 +118,10 @@ def _run_node(make: Callable[[Done], Any], done: Done, threads: int) -> int:
     try:
         executor.start()
         node.start()
+        # What is loaded by now stays. To walk through all of it in a full collection takes as long
+        # as two images.
+        gc.collect()
+        gc.freeze()
         code = done.wait()
     except Hand4DError as error:
         node.get_logger().fatal(str(error))
