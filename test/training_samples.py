@@ -117,8 +117,13 @@ class Plain(Toy):
         super().__init__(ToyConfig(dropout=0.0, noise=0.0), source)
 
     def model(self) -> nn.Module:
-        """Return a linear layer."""
-        return nn.Linear(INPUTS, 1)
+        """Return a linear layer, the same for threads that share PyTorch's own generator."""
+        layer = nn.Linear(INPUTS, 1)
+        rng = torch.Generator().manual_seed(5)
+        with torch.no_grad():
+            for weight in layer.parameters():
+                weight.uniform_(-0.5, 0.5, generator=rng)
+        return layer
 
 
 class Adversaries(nn.Module):
