@@ -1,6 +1,7 @@
 """Tables of ``docs/benchmark.md`` from the JSON of ``hand4d bench``.
 
-``python -m hand4d_ros.evaluation.bench_markdown FILE.json ...`` prints them.
+``python -m hand4d_ros.evaluation.bench_markdown FILE.json ...`` prints them; with
+``--into docs/benchmark.md`` first, they replace what stands between the page's two marks.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hand4d_ros.errors import MetricError
 from hand4d_ros.evaluation.bench_document import Document, read_document
 from hand4d_ros.evaluation.bench_tables import GROUP_KEYS, NO_FIGURE, cell_text
 from hand4d_ros.evaluation.metrics import metrics_registry
@@ -30,7 +32,7 @@ def markdown(document: Document) -> str:
             unit = "" if info.unit == "1" else info.unit
             cells = [_with_interval(document, name, key) for name in names]
             lines.append(_line([f"`{key}`", unit, *cells]))
-    title = f"`{document['suite']}`, seed {document['seed']}, {_options(document)}"
+    title = f"### `{document['suite']}`, seed {document['seed']}, {_options(document)}"
     return "\n".join([title, "", *lines, "", *_groups(document)])
 
 
@@ -74,19 +76,51 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def main() -> int:
-    """Print the tables of the files given.
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+"""Marks in the page around the tables."""
+
+
+def with_tables(page: str, tables: str) -> str:
+    """Return a page with other tables between its marks.
+
+    Args:
+        page: Markdown with both marks.
+        tables: What to put there.
+
+    Raises:
+        MetricError: A mark is missing.
+    """
+    head, begin, rest = page.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        msg = f"the page has no place for tables; put lines {BEGIN} and {END} where they belong"
+        raise MetricError(msg)
+    return f"{head}{BEGIN}\n\n{tables.strip()}\n\n{END}{tail}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the tables of the files given, or put them into a page.
+
+    Args:
+        arguments: Names of files, after ``--into PAGE`` if wanted.
 
     Returns:
         0, or 2 without a file.
     """
-    if len(sys.argv) < 2:
-        sys.stderr.write("usage: python -m hand4d_ros.evaluation.bench_markdown FILE.json ...\n")
+    page, names = None, list(arguments)
+    if names[:1] == ["--into"] and len(names) > 1:
+        page, names = Path(names[1]), names[2:]
+    if not names:
+        sys.stderr.write("usage: ... bench_markdown [--into docs/benchmark.md] FILE.json ...\n")
         return 2
-    for name in sys.argv[1:]:
-        sys.stdout.write(markdown(read_document(Path(name))) + "\n")
+    tables = "\n".join(markdown(read_document(Path(name))) for name in names)
+    if page is None:
+        sys.stdout.write(tables + "\n")
+    else:
+        text = with_tables(page.read_text(encoding="utf-8"), tables)
+        page.write_text(text, encoding="utf-8")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

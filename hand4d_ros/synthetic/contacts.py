@@ -29,6 +29,8 @@ _WISH_M = 0.008
 _INSIDE_M = 0.001
 _POSTURE_RAD = np.where(np.isin(np.arange(22), THUMB), 0.5, 0.35)
 _SHIFT_M = 0.012
+_FINGERS_M = 0.0145
+"""Between the bones of two fingers that lie side by side."""
 _STEP = 1e-5
 
 _BODY_M = np.concatenate((_THICKNESS_M, 0.9 * _THICKNESS_M, 0.85 * _THICKNESS_M))
@@ -76,6 +78,24 @@ def _ends(posed: PosedChain) -> Float[Array, "*batch 15 3"]:
     return ends
 
 
+def finger_gaps_m(
+    starts_m: Float[Array, "*batch 15 3"], ends_m: Float[Array, "*batch 15 3"]
+) -> Float[Array, "*batch 10"]:
+    """Return the least distance between the outer bones of every two fingers.
+
+    Args:
+        starts_m: Starts of the phalanges of joints 1..15.
+        ends_m: Their ends.
+    """
+    outer = np.array([[3 * finger + 1, 3 * finger + 2] for finger in range(5)])
+    shares = np.array([0.0, 0.3, 0.6, 0.9])[:, None]
+    a, b = starts_m[..., outer, None, :], ends_m[..., outer, None, :]
+    points = (a + shares * (b - a)).reshape(*starts_m.shape[:-2], 5, 8, 3)
+    first, second = np.triu_indices(5, 1)
+    apart = points[..., first, :, None, :] - points[..., second, None, :, :]
+    return np.asarray(np.sqrt((apart**2).sum(-1).min((-1, -2))))
+
+
 def _palmar(anatomy: Anatomy) -> Float[Array, "15 3"]:
     """Direction of each phalanx's pad at rest: perpendicular to bone and flexion axis."""
     axes = anatomy.axes
@@ -109,6 +129,7 @@ class _Closing:
             parts.append(self.prop.distance_m(palm)[..., None] / (2 * _TOUCH_M))
         starts, ends = posed.joints_m[..., 1:, :], _ends(posed)
         body = np.concatenate((starts, 0.5 * (starts + ends), ends), -2)
+        parts.append(np.minimum(finger_gaps_m(starts, ends) - _FINGERS_M, 0.0) / _INSIDE_M)
         # Pads are softer than bones: they may give a millimetre before they push back.
         above_table = body[..., 2] + 0.5 * self.prop.size_m[2]
         depth = np.minimum(self.prop.distance_m(body) + 0.0015, above_table) - _BODY_M

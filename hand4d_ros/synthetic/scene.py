@@ -19,7 +19,7 @@ from hand4d_ros.hand.builtin import builtin_hand
 from hand4d_ros.hand.model import HandModel
 from hand4d_ros.settings import check
 from hand4d_ros.shapes import Array, Bool, Float
-from hand4d_ros.synthetic.activities import ACTIVITIES, attempt
+from hand4d_ros.synthetic.activities import ACTIVITIES, SHARES, attempt
 from hand4d_ros.synthetic.body import Body, sampled_body
 from hand4d_ros.synthetic.cameras import CameraConfig, CameraMotion, camera_model, mounted_camera
 from hand4d_ros.synthetic.motion import HandMotion, HandPlan, ThingMotion
@@ -29,22 +29,16 @@ from hand4d_ros.synthetic.postures import POSTURES
 from hand4d_ros.synthetic.props import Prop, PropKind, sampled_prop
 from hand4d_ros.synthetic.skin import sampled_tone
 from hand4d_ros.synthetic.stage import Stage, standing
-from hand4d_ros.synthetic.trajectory import sampled_wander
+from hand4d_ros.synthetic.trajectory import sampled_ripple, sampled_wander
 from hand4d_ros.types import CameraModel, HandState, Side
 
 TABLE_M = 0.74
 """Height of the table above the floor, z = 0 of the world, whose x points away from the person."""
 
+_LOOSE = np.array([0.006] * 3 + [0.05] * 16 + [0.03] * 6)
+"""Sway of a hand in the air: of the wrist (m), of the fingers and of the thumb (rad)."""
 _KINDS: tuple[PropKind, ...] = ("bottle", "mug", "cylinder", "box", "sphere", "box")
 _STARTS_M = ((0.36, -0.17), (0.35, 0.17), (0.48, -0.05), (0.46, 0.24), (0.30, 0.02), (0.47, -0.28))
-_SHARES = {
-    "move_thing": 0.5,
-    "gesture": 0.2,
-    "wave": 0.05,
-    "hand_over": 0.1,
-    "rest": 0.1,
-    "leave": 0.05,
-}
 
 
 @dataclass(frozen=True)
@@ -236,7 +230,7 @@ def build_scene(config: SceneConfig, model: HandModel | None = None) -> Scene:
         motion,
         hands,
         tuple(thing.prop for thing in stage.things),
-        tuple(thing.motion() for thing in stage.things),
+        _thing_motions(stage.things),
         body,
         tuple(stage.log),
     )
@@ -254,9 +248,11 @@ def _planner(
         plan,
         sampled_wander(rng, 3, 0.0012, 0.00008),
         sampled_wander(rng, 3, 0.008, 0.0006),
-        sampled_wander(rng, 22, 0.010, 0.0006),
+        sampled_wander(rng, 22, 0.016, 0.0006),
+        sampled_ripple(rng, 25),
+        sampled_wander(rng, 25, _LOOSE),
     )
-    planner = Planner(motion, float(rng.uniform(0.9, 1.25)), TABLE_M)
+    planner = Planner(motion, float(rng.uniform(0.85, 1.3)), TABLE_M)
     place = np.array([rng.uniform(0.18, 0.24), rng.uniform(-0.22, -0.14), TABLE_M + 0.035])
     T_start = planner.pose(place, rng.uniform(0.15, 0.5), 0.05, rng.uniform(-0.1, 0.3))
     plan.T_start = planner.T = planner.cleared(T_start, plan.start_rad)
@@ -274,7 +270,27 @@ def _things(config: SceneConfig, rng: np.random.Generator) -> list[Thing]:
         where = np.array(place) + rng.uniform(-0.02, 0.02, 2)
         T = standing(prop.size_m[2], where, rng.uniform(-0.5, 0.5), TABLE_M)
         things.append(Thing(prop, T, T))
+        if kind == "bottle":
+            things.append(_cap(things[-1], len(things) - 1))
     return things
+
+
+def _cap(bottle: Thing, place: int) -> Thing:
+    """Make the cap of a bottle, which is at a place among the things."""
+    width = 0.55 * bottle.prop.size_m[0]
+    prop = Prop(f"cap_{place}", "cylinder", (width, width, 0.030))
+    T = bottle.T_world.copy()
+    T[2, 3] += 0.5 * bottle.prop.size_m[2] - 0.009
+    return Thing(prop, T, T, on=place)
+
+
+def _thing_motions(things: Sequence[Thing]) -> tuple[ThingMotion, ...]:
+    """Return the finished motions; what something sits on comes before it."""
+    found: list[ThingMotion] = []
+    for thing in things:
+        on = None if thing.on is None else found[thing.on]
+        found.append(ThingMotion(thing.T_world_start, tuple(thing.carries), on))
+    return tuple(found)
 
 
 def _play(config: SceneConfig, stage: Stage, rng: np.random.Generator) -> None:
@@ -286,7 +302,7 @@ def _play(config: SceneConfig, stage: Stage, rng: np.random.Generator) -> None:
             pass
     if config.activities:
         return
-    names, shares = list(_SHARES), list(_SHARES.values())
+    names, shares = list(SHARES), list(SHARES.values())
     for planner in stage.hands.values():
         planner.now_s = float(rng.uniform(0.1, 1.0))
     while stage.now_s < config.seconds:

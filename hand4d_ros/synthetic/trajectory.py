@@ -159,14 +159,18 @@ class Wander:
 
 
 def sampled_wander(
-    rng: np.random.Generator, dimensions: int, sway: float, tremor: float = 0.0
+    rng: np.random.Generator,
+    dimensions: int,
+    sway: float | Float[Array, " d"],
+    tremor: float = 0.0,
 ) -> Wander:
     """Draw a wander.
 
     Args:
         rng: Source of randomness.
         dimensions: How many numbers wander.
-        sway: Root mean square of the slow part, in the unit of the result.
+        sway: Root mean square of the slow part, in the unit of the result; one for all numbers or
+            one for each.
         tremor: Root mean square of the fast part.
     """
     slow, fast = rng.uniform(0.15, 2.0, 7), rng.uniform(8.0, 12.0, 3)
@@ -179,3 +183,36 @@ def sampled_wander(
         rng.uniform(0, 2 * np.pi, (10, dimensions)),
         np.concatenate((sway * weight, tremor * shake)),
     )
+
+
+def effort(t_s: Float[Array, " n"], movements: Sequence[Movement]) -> Float[Array, "n d"]:
+    """Return how far each number is on its way: 0 at rest, its way's length amid a movement.
+
+    The bump is 64 s^3 (1 - s)^3 over the share s of the time, so two derivatives vanish at rest.
+
+    Args:
+        t_s: Any times.
+        movements: At least one, in order of time.
+    """
+    starts = np.array([move.start_s for move in movements])
+    ends = np.array([move.end_s for move in movements])
+    ways = np.stack([np.abs(np.diff(move.points, axis=0)).sum(0) for move in movements])
+    index = np.clip(np.searchsorted(starts, t_s, side="right") - 1, 0, None)
+    share = np.clip((t_s - starts[index]) / (ends[index] - starts[index]), 0.0, 1.0)
+    return np.asarray((64.0 * (share * (1.0 - share)) ** 3)[:, None] * ways[index])
+
+
+def sampled_ripple(rng: np.random.Generator, dimensions: int) -> Wander:
+    """Draw what makes movements uneven: waves of 2 to 8 Hz that fall with the square, of rms 1.
+
+    Noise of muscles grows with their effort (Harris and Wolpert, Nature 394, 1998) and people
+    correct on the way, so this is to be scaled by ``effort``.
+
+    Args:
+        rng: Source of randomness.
+        dimensions: How many numbers.
+    """
+    frequency_hz = rng.uniform(2.0, 8.0, 8)
+    amplitude = rng.normal(size=(8, dimensions)) / frequency_hz[:, None] ** 2
+    amplitude /= np.sqrt((amplitude**2).sum(0) / 2)
+    return Wander(frequency_hz, rng.uniform(0, 2 * np.pi, (8, dimensions)), amplitude)

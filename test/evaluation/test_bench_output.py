@@ -134,20 +134,32 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
         bench_figures.write_figures(document, tmp_path / "file" / "figures")
 
 
-def test_the_pages_tables(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_pages_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every figure with its interval, then the groups, as Markdown."""
     path = tmp_path / "a.json"
     path.write_text(bench_document.document_text(bench_document.bench_document(result())))
-    monkeypatch.setattr("sys.argv", ["bench_markdown", str(path)])
-    assert bench_markdown.main() == 0
+    assert bench_markdown.main([str(path)]) == 0
     said = capsys.readouterr().out
     assert "`occlusion`, seed 11, 2 clips, normal" in said
     assert "| `pa_mpjpe_mm` | mm | 5.000 (4.000..6.000) | 7.000 (6.000..8.000)" in said
     assert "| 0-25% | 20 | `pa_mpjpe_mm` | 4.000 | 6.000 | 0 |" in said
-    monkeypatch.setattr("sys.argv", ["bench_markdown"])
-    assert bench_markdown.main() == 2
+    assert bench_markdown.main([]) == 2
+
+
+def test_tables_go_into_a_page(tmp_path: Path) -> None:
+    """What is between the marks is replaced, also twice; a page without marks is refused."""
+    path, page = tmp_path / "a.json", tmp_path / "page.md"
+    path.write_text(bench_document.document_text(bench_document.bench_document(result())))
+    page.write_text(f"before\n{bench_markdown.BEGIN}\nold\n{bench_markdown.END}\nafter\n")
+    for _ in range(2):
+        assert bench_markdown.main(["--into", str(page), str(path)]) == 0
+        text = page.read_text(encoding="utf-8")
+        assert text.startswith("before\n")
+        assert text.endswith("after\n")
+        assert text.count("### `occlusion`") == 1
+        assert "old" not in text
+    with pytest.raises(MetricError, match="no place for tables"):
+        bench_markdown.with_tables("nothing", "tables")
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"suite": "world"}'])

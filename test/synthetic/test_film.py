@@ -61,7 +61,7 @@ def test_visible_keypoints_lie_on_the_hand(film: Film) -> None:
             column, row = np.round(pixels).astype(int).T
             own = np.isin(shot.part[row, column], np.flatnonzero(film._own(side)))
             # A thin finger may miss the middle of a pixel by a hair.
-            assert own.mean() > 0.9
+            assert own.mean() > 0.85
             seen += len(own)
     assert seen > 30
 

@@ -36,11 +36,11 @@ def test_hands_move_smoothly_and_no_faster_than_people(scene: Scene) -> None:
 
 
 def test_fingers_and_wrist_turn_smoothly(scene: Scene) -> None:
-    """Joint angles turn slower than 15 rad/s and the wrist than 10 rad/s."""
+    """Joint angles turn slower than 20 rad/s and the wrist than 10 rad/s."""
     t = np.arange(0.0, 8.0, 0.005)
     for hand in scene.hands.values():
         poses = hand.at(t)
-        assert np.abs(np.diff(poses.angles_rad, axis=0)).max() / 0.005 < 15.0
+        assert np.abs(np.diff(poses.angles_rad, axis=0)).max() / 0.005 < 20.0
         R = poses.T_world_wrist[:, :3, :3]
         assert so3.angle_between(R[:-1], R[1:]).max() / 0.005 < 10.0
 
@@ -73,6 +73,8 @@ def test_a_left_hand_is_the_mirror_image_of_a_right_one(scene: Scene) -> None:
         right.position_wander_m,
         right.turn_wander_rad,
         right.angle_wander_rad,
+        right.ripple,
+        right.loose_sway,
     )
     t = np.array([0.0, 2.2, 5.0])
     np.testing.assert_allclose(
@@ -89,7 +91,7 @@ def test_mirroring_twice_is_nothing_and_keeps_rotations_right_handed() -> None:
 
 
 def test_carried_things_are_rigid_in_the_hand_and_never_jump(scene: Scene) -> None:
-    """While it is carried a thing keeps its pose in the wrist; before and after it stands."""
+    """A carried thing keeps its pose in the wrist, but for spins; before and after it stands."""
     t = np.arange(0.0, 8.0, 0.005)
     carried = 0
     for motion in scene.thing_motions:
@@ -102,6 +104,10 @@ def test_carried_things_are_rigid_in_the_hand_and_never_jump(scene: Scene) -> No
             carried += 1
             wrist = scene.hands[carry.side].at(during).T_world_wrist
             held = se3.inverse(wrist) @ motion.at(during, scene.hands)
+            place = np.broadcast_to(carry.T_wrist_thing[:3, 3], (len(held), 3))
+            np.testing.assert_allclose(held[:, :3, 3], place, atol=1e-9)
+            if carry.spins:
+                continue
             np.testing.assert_allclose(held, np.broadcast_to(held[0], held.shape), atol=1e-9)
     assert carried >= 2
 

@@ -13,7 +13,9 @@ from hand4d_ros.synthetic.trajectory import (
     Orientation,
     Path,
     Turn,
+    effort,
     minimum_jerk,
+    sampled_ripple,
     sampled_wander,
 )
 
@@ -103,3 +105,25 @@ def test_wander_has_the_deviation_asked_for() -> None:
     value = wander(np.linspace(0, 600, 120_001))
     rms = np.sqrt((value**2).mean(0))
     np.testing.assert_allclose(rms, np.hypot(0.002, 0.0005), rtol=0.15)
+
+
+def test_effort_is_the_way_amid_a_movement_and_nothing_at_rest() -> None:
+    """It is the length of the way at half time, and smooth where movements begin and end."""
+    points = _points([0.0, 1.0], [0.5, 0.0], [0.2, 0.0])
+    moves = [Movement(1.0, 3.0, points, (0.0, 0.5, 1.0))]
+    np.testing.assert_allclose(effort(np.array([2.0]), moves)[0], [0.8, 1.0])
+    ends = np.array([0.0, 1.0, 3.0, 9.0])
+    np.testing.assert_array_equal(effort(ends, moves), np.zeros((4, 2)))
+    step = 1e-4
+    for end in (1.0, 3.0):
+        near = effort(np.array([end - step, end, end + step]), moves)
+        assert np.abs(np.diff(near, 2, axis=0)).max() / step**2 < 0.1
+
+
+def test_ripple_has_unit_deviation_and_falls_with_frequency() -> None:
+    """Over a long time its root mean square is 1; low waves carry most of it."""
+    ripple = sampled_ripple(np.random.default_rng(1), 3)
+    rms = np.sqrt((ripple(np.linspace(0, 300, 60_001)) ** 2).mean(0))
+    np.testing.assert_allclose(rms, 1.0, rtol=0.15)
+    assert ripple.frequency_hz.min() >= 2.0
+    assert ripple.frequency_hz.max() <= 8.0
