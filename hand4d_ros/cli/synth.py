@@ -26,9 +26,7 @@ class Args:
 
     out: Path
     """Bag to write: NAME.mcap for one file, any other name for a rosbag2 folder."""
-    scene: Annotated[SceneConfig, tyro.conf.arg(name="")] = field(
-        default_factory=SceneConfig
-    )
+    scene: Annotated[SceneConfig, tyro.conf.arg(name="")] = field(default_factory=SceneConfig)
     store: Annotated[MediaBagOptions, tyro.conf.arg(name="")] = field(
         default_factory=MediaBagOptions
     )
