@@ -107,8 +107,8 @@ class Args:
     """Pictures of each size."""
     seed: int = 3
     """Of the scene."""
-    threads: int = 2
-    """Of the renderer."""
+    threads: int = 1
+    """Of the renderer; more spend most of their time on waiting for each other."""
     json: str = ""
     """File to write to; empty writes none."""
 
