@@ -40,6 +40,8 @@ class Args:
     """Licence of packed weights."""
     step: int | None = None
     """Checkpoint to pack; by default the best one."""
+    half: bool = False
+    """Pack in half precision, in half the space."""
 
 
 def run(args: Args) -> int:
@@ -127,6 +129,7 @@ def pack(args: Args) -> int:
         licence=args.licence,
         name=args.name,
         step=args.step,
+        half=args.half,
     )
     packed = read_card(path)
     print(f"wrote {path} and its card: step {packed.recipe['steps']}, {_figures(packed.figures)}")

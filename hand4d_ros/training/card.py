@@ -29,6 +29,7 @@ def pack(
     licence: str = "Apache-2.0",
     name: str = "",
     step: int | None = None,
+    half: bool = False,
 ) -> Path:
     """Make weights with a card from a run: the running mean where there is one.
 
@@ -39,6 +40,7 @@ def pack(
         licence: Of the weights.
         name: Of the network; empty is what was trained.
         step: Which checkpoint; None is the best, else the newest.
+        half: Keep numbers in half precision, in half the space; networks read them as their own.
 
     Returns:
         The tensor file.
@@ -52,6 +54,8 @@ def pack(
     checkpoint = _chosen(CheckpointFolder(run / CHECKPOINTS), step)
     recipe = checkpoint.values["recipe"]
     packed = checkpoint.tensors.get("ema", checkpoint.tensors["model"])
+    if half:
+        packed = {k: v.half() if v.is_floating_point() else v for k, v in packed.items()}
     sessions = [s for s in about["sessions"] if s["from_step"] < checkpoint.step]
     last = sessions[-1] if sessions else about["sessions"][-1]
     draft = Card(
@@ -65,6 +69,7 @@ def pack(
             "seconds": round(checkpoint.values["seconds"], 1),
             "sessions": len(sessions),
             "running_mean": "ema" in checkpoint.tensors,
+            "half": half,
             "device": last["device"],
             "torch": last["torch"],
         },
