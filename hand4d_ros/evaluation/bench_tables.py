@@ -30,7 +30,10 @@ GROUP_KEYS = {
         *("pa_mpjpe_mm", "ra_mpjpe_mm", "mpjpe_mm", "acc_err_mm_s2", "observed_fraction"),
         "keypoint_coverage_90",
     ),
-    "world": ("pa_mpjpe_mm", "g_mpjpe_mm", "ga_mpjpe_mm", "mpjpe_mm", "acc_err_mm_s2", "jerk_m_s3"),
+    "world": (
+        *("pa_mpjpe_mm", "g_mpjpe_mm", "ga_mpjpe_mm", "mpjpe_mm", "acc_err_mm_s2", "jerk_m_s3"),
+        *("hand_size_err_pct", "world_scale_err_pct"),
+    ),
     "images": ("pa_mpjpe_mm", "ra_mpjpe_mm", "mpjpe_mm", "pck_0_05", "pck_0_1", "pck_0_15"),
     "forecast": ("m_cm", "mr_cm", "ade_mean_cm", "coverage_90", "radius_90_cm"),
     "real": (

@@ -106,6 +106,8 @@ class ClipTruth:
 
     T_world_camera: Float[Array, "t 4 4"]
     hands: Mapping[Side, HandSeriesTruth]
+    world_scale: float | None = None
+    """Metres per unit of the odometry; None where nobody knows."""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,10 @@ class ClipEstimate:
     stage_ms: Mapping[str, float] = field(default_factory=dict)
     """Mean wall time of each stage."""
     model_id: str = ""
+    T_world_camera: Float[Array, "n 4 4"] | None = None
+    """Where the method has the cameras, if it does not take them from the odometry."""
+    world_scale: float | None = None
+    """Metres per unit of the odometry, if the method estimates it."""
 
 
 def empty_hand(side: Side, frames: int, model: HandModel | None = None) -> HandEstimate:

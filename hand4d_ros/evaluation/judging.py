@@ -61,12 +61,17 @@ def judge(sample: Sample, estimate: ClipEstimate, config: ScoringConfig | None =
         MetricError: The estimate has another number of frames than the clip.
     """
     sides = sorted(sample.truth.hands)
+    if estimate.T_world_camera is not None:
+        # A method that moves the cameras is judged in the images of its own cameras.
+        clip = replace(sample.clip, T_world_camera=estimate.T_world_camera)
+        sample = replace(sample, clip=clip)
     hands = {side: _hand(sample.clip, estimate, side) for side in sides}
     pairs = {side: _pair(sample, hands[side], side) for side in sides}
     parts = [evaluate_sequence(pair, config) for pair in pairs.values()]
     parts += [_reprojection(sample.clip, hands[side]) for side in sides]
     if set(sides) == set(Side):
         parts.append(evaluate_two_hands(pairs[Side.LEFT], pairs[Side.RIGHT]))
+    parts.append(_scales(sample, estimate, pairs))
     figures = merged(sample.clip.name, parts)
     groups, group_counts = {}, {}
     for name, masks in sample.groups.items():
@@ -196,6 +201,25 @@ def _reprojection(clip: Clip, hand: HandEstimate) -> ClipFigures:
         return ClipFigures(clip.name, 0, {}, {"reprojection_px": "no hand was observed"})
     value = metrics_registry["reprojection_px"].function(detected, marks_px, rows)
     return ClipFigures(clip.name, 0, {"reprojection_px": Figure(value, int(rows.sum()))})
+
+
+def _scales(
+    sample: Sample, estimate: ClipEstimate, pairs: Mapping[Side, SequencePair]
+) -> ClipFigures:
+    """How large the hands and the world were taken to be."""
+    figures = {}
+    sizes = [
+        metrics_registry["hand_size_err_pct"].function(pair.truth_m, pair.estimate_m)
+        for pair in pairs.values()
+        if (finite_frames(pair.estimate_m) & finite_frames(pair.truth_m)).any()
+    ]
+    if sizes:
+        figures["hand_size_err_pct"] = Figure(float(np.mean(sizes)), len(sizes))
+    true_scale = sample.truth.world_scale
+    if true_scale is not None and estimate.world_scale is not None:
+        value = metrics_registry["world_scale_err_pct"].function(true_scale, estimate.world_scale)
+        figures["world_scale_err_pct"] = Figure(value, 1)
+    return ClipFigures(sample.clip.name, 0, figures)
 
 
 def _in_group(pair: SequencePair, mask: Bool[Array, "t"]) -> SequencePair:

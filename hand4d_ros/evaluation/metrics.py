@@ -10,6 +10,7 @@ from hand4d_ros.evaluation.metrics_forecast import FORECAST_METRICS
 from hand4d_ros.evaluation.metrics_mesh import MESH_METRICS
 from hand4d_ros.evaluation.metrics_motion import MOTION_METRICS
 from hand4d_ros.evaluation.metrics_pose import POSE_METRICS
+from hand4d_ros.evaluation.metrics_scale import SCALE_METRICS
 from hand4d_ros.evaluation.metrics_track import TRACK_METRICS
 from hand4d_ros.evaluation.metrics_uncertainty import UNCERTAINTY_METRICS
 from hand4d_ros.evaluation.registry import MetricInfo
@@ -19,6 +20,7 @@ metrics_groups: Mapping[str, Mapping[str, MetricInfo]] = {
     "Motion": MOTION_METRICS,
     "Two hands": MESH_METRICS,
     "Tracking and self-consistency": TRACK_METRICS,
+    "Scale": SCALE_METRICS,
     "Image": IMAGE_METRICS,
     "Forecasts": FORECAST_METRICS,
     "Distributions": DISTRIBUTION_METRICS,

@@ -84,7 +84,7 @@ def truth_from_scene(scene: Scene) -> ClipTruth:
             joint_rotvec=poses.joint_rotvec,
             hand=motion.hand,
         )
-    return ClipTruth(T_world_camera, hands)
+    return ClipTruth(T_world_camera, hands, 1.0 / scene.config.odometry.scale)
 
 
 def measured_poses(scene: Scene, config: OdometryConfig | None = None) -> Float[Array, "t 4 4"]:

@@ -1,0 +1,1 @@
+"""Unknowns of hands and cameras in, residuals and their Jacobians out: one pure function each."""

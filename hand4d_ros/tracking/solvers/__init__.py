@@ -1,0 +1,1 @@
+"""A least-squares problem over frames in, the unknowns that minimise it out."""
