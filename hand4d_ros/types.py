@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from hand4d_ros.errors import ForecastError
 from hand4d_ros.shapes import Array, Float, UInt8
 
 DistortionModel = Literal["plumb_bob", "rational_polynomial", "equidistant"]
@@ -161,6 +162,10 @@ class HandTrack:
     """Of the wrist, in the world."""
     reacquired: bool = False
     """True in the first observed frame after a gap, so that teleoperation can re-clutch."""
+    world_scale: float = 1.0
+    """Metres per unit of the odometry, by which the track was placed; 1 where it is metric."""
+    world_scale_std: float = 0.0
+    """Its relative deviation; 0 where it was not estimated."""
 
 
 @dataclass(frozen=True)
@@ -193,3 +198,70 @@ class HandForecast:
     coverage: float
     modes: tuple[ForecastMode, ...] = field(default=())
     """Sorted by falling probability, which sum to one."""
+
+    def at(self, stamp_ns: int) -> tuple[ForecastPose, ...]:
+        """Where the hand is forecast to be at a time of the planner's choosing, for each mode.
+
+        A planner that asks for its own now, or for when its robot arrives, need not know how long
+        image and forecast took. Between two steps the wrist turns by SLERP and everything else is
+        interpolated linearly, the fingertips as the wrist carries them; at a step it is the step.
+        From the last image to the first step the motion of the first two steps is led back.
+
+        Args:
+            stamp_ns: From the stamp of the forecast to its last step.
+
+        Returns:
+            One pose a mode, in the order of the modes.
+
+        Raises:
+            ForecastError: The time is before the forecast or beyond its horizon.
+        """
+        steps = min((len(mode.T_world_wrist) for mode in self.modes), default=0)
+        place = (stamp_ns - self.stamp_ns) / self.time_step_ns - 1.0
+        if not -1.0 <= place <= steps - 1.0:
+            first, last = (self.stamp_ns + n * self.time_step_ns for n in (0, steps))
+            msg = (
+                f"a forecast from {first} to {last} ns was asked for {stamp_ns} ns, "
+                f"{(stamp_ns - first) * 1e-9:.3f} s after its image; ask for a time within it, "
+                "or forecast with a longer horizon_s"
+            )
+            raise ForecastError(msg)
+        start = max(min(int(place // 1.0), steps - 2), 0)
+        return tuple(_pose_between(mode, start, place - start) for mode in self.modes)
+
+
+@dataclass(frozen=True)
+class ForecastPose:
+    """One of several possible states of one hand at one time; see ``ForecastMode``."""
+
+    probability: float
+    T_world_wrist: Float[Array, "4 4"]
+    wrist_covariance_m2: Float[Array, "3 3"]
+    fingertips_m: Float[Array, "5 3"]
+    radius_m: float
+
+
+def _pose_between(mode: ForecastMode, start: int, alpha: float) -> ForecastPose:
+    """Interpolate a mode from one step to the next; a negative alpha leads the wrist back."""
+    # This room comes before that of geometry, which needs its cameras.
+    from scipy.spatial.transform import Rotation
+
+    rows = [start, min(start + 1, len(mode.T_world_wrist) - 1)]
+    T, within = mode.T_world_wrist[rows], min(max(alpha, 0.0), 1.0)
+    R, p = T[:, :3, :3], T[:, :3, 3]
+    turn = Rotation.from_matrix(R[0].T @ R[1]).as_rotvec()
+    T_world_wrist = np.eye(4)
+    T_world_wrist[:3, :3] = R[0] @ Rotation.from_rotvec(alpha * turn).as_matrix()
+    T_world_wrist[:3, 3] = p[0] + alpha * (p[1] - p[0])
+    tips_wrist = (mode.fingertips_m[rows] - p[:, None]) @ R
+
+    def between(values: Float[Array, "2 ..."]) -> Float[Array, "..."]:
+        return np.asarray(values[0] + within * (values[1] - values[0]))
+
+    return ForecastPose(
+        probability=mode.probability,
+        T_world_wrist=T_world_wrist,
+        wrist_covariance_m2=between(mode.wrist_covariance_m2[rows]),
+        fingertips_m=between(tips_wrist) @ T_world_wrist[:3, :3].T + T_world_wrist[:3, 3],
+        radius_m=float(between(mode.radius_m[rows])),
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hand4d_ros.settings import check
+from hand4d_ros.tracking.fixed_lag.config import FixedLagConfig
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class TrackerConfig:
     """How much the cutoff of the position rises with its speed (Hz per m/s)."""
     one_euro_beta_hz_s_rad: float = field(default=1.0, metadata={"min": 0.0, "max": 100.0})
     """How much the cutoff of a rotation rises with its speed (Hz per rad/s)."""
+    refine: Literal["none", "fixed_lag"] = "none"
+    """Fixed-lag smoother over the last frames of both hands, or nothing. It takes the place of the
+    One-Euro filter."""
+    fixed_lag: FixedLagConfig = field(default_factory=FixedLagConfig)
     reset_after_s: float = field(default=0.5, metadata={"min": 0.0, "max": 3600.0})
     """Stamps that run back by more than this start everything anew; by less, they are dropped."""
 

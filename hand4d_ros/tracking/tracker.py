@@ -13,6 +13,7 @@ from hand4d_ros.geometry import se3, so3
 from hand4d_ros.hand.model import HandModel
 from hand4d_ros.shapes import Array, Float
 from hand4d_ros.tracking.config import TrackerConfig
+from hand4d_ros.tracking.fixed_lag.smoother import FixedLag
 from hand4d_ros.tracking.one_euro import OneEuroHand
 from hand4d_ros.tracking.side_guard import SideGuard
 from hand4d_ros.tracking.transform import moved
@@ -59,6 +60,10 @@ class Tracker:
         self._hands: dict[Side, _Hand] = {}
         self._count = dict.fromkeys(Side, 0)
         self._stamp_ns: int | None = None
+        self._smoother: FixedLag | None = None
+        if config.refine == "fixed_lag":
+            self._smoother = FixedLag(config.fixed_lag, right_hand)
+        self._screened: tuple[int, Sequence[HandDetection]] = (0, ())
 
     @property
     def stamp_ns(self) -> int | None:
@@ -70,6 +75,8 @@ class Tracker:
         self._hands.clear()
         self._guard.reset()
         self._stamp_ns = None
+        if self._smoother is not None:
+            self._smoother.reset()
 
     def screen(self, frame: Frame, detections: Sequence[HandDetection]) -> list[HandDetection]:
         """Drop unsure detections, mend swapped sides, and keep one detection a side."""
@@ -77,6 +84,7 @@ class Tracker:
         kept, forget = self._guard(sure, self._expected_px(frame))
         if forget:
             self._hands.clear()
+        self._screened = (frame.stamp_ns, kept)
         return kept
 
     def update(self, frame: Frame, states: Sequence[HandState]) -> list[HandTrack]:
@@ -101,26 +109,50 @@ class Tracker:
             raise TrackingError(msg)
         self._stamp_ns = frame.stamp_ns
         seen: Mapping[Side, HandState] = {}
-        if frame.T_world_camera is not None:
-            seen = {s.side: moved(s, frame.T_world_camera) for s in states}
+        T_world_camera = self._camera_pose(frame)
+        if T_world_camera is not None:
+            moved_states = [moved(s, T_world_camera) for s in states]
+            seen = {s.side: s for s in moved_states if self._believed(frame.stamp_ns, s)}
+        filled: Mapping[Side, HandState] = {}
+        if self._smoother is not None:
+            filled = self._refined(self._smoother, frame, [s for s in states if s.side in seen])
+            seen = {side: filled.get(side, state) for side, state in seen.items()}
         tracks = []
         for side in Side:
-            track = self._advance(side, frame.stamp_ns, seen.get(side))
-            if track is not None:
-                tracks.append(track)
+            hand = self._hands.get(side)
+            if side in seen:
+                tracks.append(self._observe(side, frame.stamp_ns, seen[side], hand))
+            elif hand is not None:
+                tracks.append(self._extrapolate(side, frame.stamp_ns, hand, filled.get(side)))
         return tracks
 
-    def _advance(self, side: Side, stamp_ns: int, state: HandState | None) -> HandTrack | None:
-        hand = self._hands.get(side)
-        if state is not None and hand is not None and self._jumped(hand, stamp_ns, state):
-            hand.jumps += 1
-            if hand.jumps < self.config.believe_after:
-                state = None
-            else:
-                hand = None
-        if state is not None:
-            return self._observe(side, stamp_ns, state, hand)
-        return None if hand is None else self._extrapolate(side, stamp_ns, hand)
+    def _camera_pose(self, frame: Frame) -> Float[Array, "4 4"] | None:
+        """Pose of a frame's camera in the published world, whose unit is the metre."""
+        if frame.T_world_camera is None or self._smoother is None:
+            return frame.T_world_camera
+        return self._smoother.in_metres(frame.T_world_camera)
+
+    def _refined(
+        self, smoother: FixedLag, frame: Frame, states: Sequence[HandState]
+    ) -> dict[Side, HandState]:
+        """Smooth what is believed, and fill in the hands that are held."""
+        stamp_ns, detections = self._screened
+        own = detections if stamp_ns == frame.stamp_ns else ()
+        for side in Side:
+            if side not in self._hands:
+                smoother.forget(side)
+        return smoother.update(frame, states, own, held=tuple(self._hands))
+
+    def _believed(self, stamp_ns: int, state: HandState) -> bool:
+        """Whether a hand can be where it seems to be; one that insists starts anew there."""
+        hand = self._hands.get(state.side)
+        if hand is None or not self._jumped(hand, stamp_ns, state):
+            return True
+        hand.jumps += 1
+        if hand.jumps < self.config.believe_after:
+            return False
+        del self._hands[state.side]
+        return True
 
     def _jumped(self, hand: _Hand, stamp_ns: int, state: HandState) -> bool:
         """Whether a wrist is farther off than any hand and any plausible error could bring it."""
@@ -136,7 +168,7 @@ class Tracker:
         if hand is None:
             self._count[side] += 1
             hand = _Hand(f"{side.label}-{self._count[side]}", state, stamp_ns)
-            if self.config.smoothing == "one_euro":
+            if self.config.smoothing == "one_euro" and self._smoother is None:
                 hand.smooth = OneEuroHand(self._models[side], self.config)
             self._hands[side] = hand
         if hand.smooth is not None:
@@ -154,14 +186,19 @@ class Tracker:
         hand.presence += _SEEN_PRESENCE_GAIN * (1.0 - hand.presence)
         return self._track(hand, stamp_ns, TrackingState.OBSERVED, state, reacquired=reacquired)
 
-    def _extrapolate(self, side: Side, stamp_ns: int, hand: _Hand) -> HandTrack:
+    def _extrapolate(
+        self, side: Side, stamp_ns: int, hand: _Hand, filled: HandState | None
+    ) -> HandTrack:
         age_s = (stamp_ns - hand.observed_ns) * 1e-9
         hand.gap = True
         if age_s > self.config.hold_s:
             del self._hands[side]
             return self._track(hand, stamp_ns, TrackingState.LOST, hand.state)
-        state = _predicted(hand, age_s)
-        return self._track(hand, stamp_ns, TrackingState.PREDICTED, state)
+        if filled is None:
+            return self._track(hand, stamp_ns, TrackingState.PREDICTED, _predicted(hand, age_s))
+        infills = self._smoother is not None and self._smoother.infills(side)
+        tracking_state = TrackingState.INFILLED if infills else TrackingState.PREDICTED
+        return self._track(hand, stamp_ns, tracking_state, filled)
 
     def _track(
         self,
@@ -173,6 +210,9 @@ class Tracker:
         reacquired: bool = False,
     ) -> HandTrack:
         age_ns = stamp_ns - hand.observed_ns
+        scale, scale_std = 1.0, 0.0
+        if self._smoother is not None:
+            scale, scale_std = self._smoother.ratio[:2]
         fade = max(0.0, 1.0 - age_ns * 1e-9 / max(self.config.hold_s, 1e-9)) if age_ns else 1.0
         return HandTrack(
             stamp_ns=stamp_ns,
@@ -184,13 +224,16 @@ class Tracker:
             linear_velocity_m_s=hand.velocity_m_s,
             angular_velocity_rad_s=hand.turning_rad_s,
             reacquired=reacquired,
+            world_scale=scale,
+            world_scale_std=scale_std,
         )
 
     def _expected_px(self, frame: Frame) -> dict[Side, Float[Array, "21 2"]]:
         """Project the tracked hands into a frame, moved on to its stamp."""
-        if frame.T_world_camera is None:
+        T_world_camera = self._camera_pose(frame)
+        if T_world_camera is None:
             return {}
-        T_camera_world = se3.inverse(frame.T_world_camera)
+        T_camera_world = se3.inverse(T_world_camera)
         expected = {}
         for side, hand in self._hands.items():
             age_s = (frame.stamp_ns - hand.observed_ns) * 1e-9

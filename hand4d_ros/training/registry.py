@@ -56,8 +56,51 @@ def _pose_prior() -> Recipe:
     )
 
 
+def _motion_prior() -> Recipe:
+    from hand4d_ros.training.motion_prior import MotionPriorTask, MotionPriorTaskConfig
+
+    return Recipe(
+        MotionPriorTask,
+        MotionPriorTaskConfig(),
+        TrainConfig(
+            max_steps=2500,
+            batch_size=32,
+            learning_rate=1.5e-3,
+            clip_norm=1.0,
+            ema_decay=0.995,
+            log_every=25,
+            evaluate_every=250,
+            checkpoint_every=250,
+        ),
+    )
+
+
+def _lifting() -> Recipe:
+    from hand4d_ros.training.lifting import LiftingTask, LiftingTaskConfig
+
+    return Recipe(
+        LiftingTask,
+        LiftingTaskConfig(),
+        TrainConfig(
+            max_steps=8000,
+            batch_size=64,
+            learning_rate=4e-4,
+            warmup_steps=400,
+            clip_norm=1.0,
+            ema_decay=0.998,
+            log_every=50,
+            evaluate_every=500,
+            checkpoint_every=500,
+        ),
+    )
+
+
 TRAINABLES: Mapping[str, Trainable] = {
-    "pose_prior": Trainable("which angles of a hand go together (VAE of single poses)", _pose_prior)
+    "pose_prior": Trainable(
+        "which angles of a hand go together (VAE of single poses)", _pose_prior
+    ),
+    "motion_prior": Trainable("how hands move: HMP's VAE over 128 frames", _motion_prior),
+    "lifting": Trainable("2D keypoints and camera poses to 4D hands (ForeHand4D's L)", _lifting),
 }
 """Every trainable by name."""
 

@@ -1,0 +1,1 @@
+"""Hands of single frames in, hands smoothed over the last few frames out, as each frame comes."""
