@@ -169,7 +169,7 @@ def main(seconds: float = 20.0, json_file: Path | None = None, camera: Path | No
     bag.parent.mkdir(parents=True, exist_ok=True)
     print(f"rendering {_CLIP_S:g} s of two hands", flush=True)
     write_scene_bag(build_scene(demo_config(seconds=_CLIP_S)), bag)
-    (tracker,) = egocentric_graph(EgocentricArguments(log_level="warn"))
+    (tracker,) = egocentric_graph(EgocentricArguments(log_level="warn", forecast="false"))
     whole_s = seconds + _WARM_UP_S
     again = [sys.executable, "-m", "benchmarks.latency", "--camera", str(bag)]
     with (

@@ -29,6 +29,10 @@ class TrackingError(Hand4DError):
     """A track was fed something that breaks its order or identity."""
 
 
+class ForecastError(Hand4DError):
+    """A forecast was asked for a time that it does not reach."""
+
+
 class SceneError(Hand4DError):
     """A synthetic scene cannot be made as described."""
 

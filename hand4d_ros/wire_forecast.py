@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from hand4d_ros.errors import RosError
+from hand4d_ros.forecasting.base import ForecastConfig
+from hand4d_ros.geometry import so3
+from hand4d_ros.shapes import Array, Float
 from hand4d_ros.types import ForecastMode, HandForecast, Side
 from hand4d_ros.wire import (
     Message,
@@ -18,7 +21,7 @@ from hand4d_ros.wire import (
     matrix_from_pose,
     ns_from_time,
     points_from_list,
-    pose,
+    quaternion,
     time_from_ns,
     xyz_list,
 )
@@ -29,12 +32,21 @@ def forecast_mode(mode: ForecastMode) -> Message:
     mano_pose = np.zeros(0) if mode.mano_pose is None else mode.mano_pose.reshape(-1)
     return {
         "probability": float(mode.probability),
-        "wrist": [pose(T) for T in mode.T_world_wrist],
+        "wrist": _poses(mode.T_world_wrist),
         "wrist_position_covariance": np.array(mode.wrist_covariance_m2, dtype=float).reshape(-1),
         "fingertips": xyz_list(mode.fingertips_m.reshape(-1, 3)),
         "radius": mode.radius_m.astype(np.float32),
         "mano_pose": mano_pose.astype(np.float32),
     }
+
+
+def _poses(T_world_wrist: Float[Array, "n 4 4"]) -> list[Message]:
+    """Return a ``geometry_msgs/Pose`` of every step, all quaternions at once."""
+    quaternions = so3.quaternion_from_matrix(T_world_wrist[:, :3, :3])
+    return [
+        {"position": position, "orientation": quaternion(q)}
+        for position, q in zip(xyz_list(T_world_wrist[:, :3, 3]), quaternions, strict=True)
+    ]
 
 
 def forecast_array(
@@ -76,6 +88,29 @@ def forecast_array(
             }
             for f in forecasts
         ],
+    }
+
+
+def no_forecast_array(
+    stamp_ns: int, generated_ns: int, world_frame: str, model_id: str, config: ForecastConfig
+) -> Message:
+    """Return ``hand4d_ros/HandForecastArray`` of an instant at which no hand is tracked.
+
+    Args:
+        stamp_ns: Capture time of the image.
+        generated_ns: When that was found out.
+        world_frame: Frame of the forecasts that there would be.
+        model_id: What would have made them.
+        config: Their steps and coverage.
+    """
+    return {
+        "header": header(stamp_ns, world_frame),
+        "generated_at": time_from_ns(generated_ns),
+        "time_step": time_from_ns(config.step_ns),
+        "horizon": time_from_ns(config.step_ns * config.steps),
+        "coverage": config.coverage,
+        "model_id": model_id,
+        "hands": [],
     }
 
 

@@ -113,7 +113,9 @@ def _run_nodes(source: Path, hands: Path, *, moving: bool) -> None:
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     print("running the nodes on it in real time, over DDS")
     odometry: Literal["auto", "static"] = "auto" if moving else "static"
-    arguments = ReplayArguments(bag=str(source), record=str(hands), odometry_mode=odometry)
+    arguments = ReplayArguments(
+        bag=str(source), record=str(hands), odometry_mode=odometry, forecast="false"
+    )
     code = run_graph(replay_graph(arguments))
     if code:
         msg = f"the nodes ended with exit code {code}; their own words above say why"

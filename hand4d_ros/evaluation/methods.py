@@ -14,12 +14,16 @@ from typing import Protocol, runtime_checkable
 
 from hand4d_ros.errors import ConfigError
 from hand4d_ros.evaluation.clips import Clip, ClipTruth
+from hand4d_ros.evaluation.dynhamr_method import DynHamrMethod
 from hand4d_ros.evaluation.estimates import ClipEstimate
+from hand4d_ros.evaluation.hmp_method import HmpMethod
 from hand4d_ros.evaluation.pipeline_method import PipelineMethod, TruthMethod
-from hand4d_ros.forecasting import baselines
 from hand4d_ros.forecasting.base import Forecaster
+from hand4d_ros.forecasting.registry import ForecasterConfig, make_forecaster
 from hand4d_ros.pipeline import PipelineConfig
 from hand4d_ros.tracking.config import TrackerConfig
+from hand4d_ros.tracking.dynhamr.config import DynHamrConfig
+from hand4d_ros.tracking.hmp.config import HmpConfig
 
 
 @runtime_checkable
@@ -90,6 +94,61 @@ METHODS: Mapping[str, MethodEntry] = {
         "the same as keypoint_fit, gaps interpolated offline: SLERP and straight lines",
         CLIP_SUITES,
     ),
+    "noprior": MethodEntry(
+        lambda: HmpMethod(HmpConfig(prior="none")),
+        "HMP's fit of whole clips without a motion prior: a smooth course of the angles instead",
+        CLIP_SUITES,
+    ),
+    "pca": MethodEntry(
+        lambda: HmpMethod(HmpConfig(prior="pca")),
+        "HMP's fit with principal components of clips as the prior",
+        CLIP_SUITES,
+    ),
+    "gmm": MethodEntry(
+        lambda: HmpMethod(HmpConfig(prior="gmm")),
+        "HMP's fit with a Gaussian mixture of single poses as the prior",
+        CLIP_SUITES,
+    ),
+    "hmp": MethodEntry(
+        HmpMethod,
+        "HMP: offline fit of whole clips through the latent of a neural motion field",
+        CLIP_SUITES,
+    ),
+    "fixed_lag": MethodEntry(
+        lambda: PipelineMethod(PipelineConfig(tracker=TrackerConfig(refine="fixed_lag"))),
+        "keypoint_fit, smoothed online over the last frames with the costs of dynhamr",
+        (*CLIP_SUITES, "runtime"),
+    ),
+    "dynhamr_stage1": MethodEntry(
+        lambda: DynHamrMethod(DynHamrConfig(stages=1)),
+        "Dyn-HaMR's Stage I: sides mended offline, single frames in the world, gaps interpolated",
+        CLIP_SUITES,
+    ),
+    "dynhamr_stage2": MethodEntry(
+        lambda: DynHamrMethod(DynHamrConfig(stages=2)),
+        "Stages I and II: smooth trajectories, cameras, hand size and world scale",
+        CLIP_SUITES,
+    ),
+    "dynhamr": MethodEntry(
+        lambda: DynHamrMethod(DynHamrConfig(motion_prior="hmp")),
+        "all three stages: with biomechanics, inter-penetration and motion prior",
+        CLIP_SUITES,
+    ),
+    "dynhamr-biomechanics": MethodEntry(
+        lambda: DynHamrMethod(DynHamrConfig(motion_prior="hmp", biomechanics=False)),
+        "dynhamr without the biomechanical constraints",
+        CLIP_SUITES,
+    ),
+    "dynhamr-penetration": MethodEntry(
+        lambda: DynHamrMethod(DynHamrConfig(motion_prior="hmp", penetration=False)),
+        "dynhamr without the term against inter-penetration",
+        CLIP_SUITES,
+    ),
+    "dynhamr-infilling": MethodEntry(
+        lambda: DynHamrMethod(DynHamrConfig(motion_prior="hmp", infilling=False)),
+        "dynhamr with gaps interpolated",
+        CLIP_SUITES,
+    ),
     "truth": MethodEntry(
         TruthMethod,
         "the truth itself, for what its own jerk, acceleration and overlap are",
@@ -101,14 +160,14 @@ METHODS: Mapping[str, MethodEntry] = {
 
 FORECASTERS: Mapping[str, ForecasterEntry] = {
     "static": ForecasterEntry(
-        lambda: baselines.KinematicForecaster(baselines.STATIC), "the hand stays as it is"
+        lambda: make_forecaster(ForecasterConfig("static")), "the hand stays as it is"
     ),
     "constant_velocity": ForecasterEntry(
-        lambda: baselines.KinematicForecaster(baselines.CONSTANT_VELOCITY),
+        lambda: make_forecaster(ForecasterConfig("constant_velocity")),
         "translation and rotation of the wrist go on as they are",
     ),
     "constant_acceleration": ForecasterEntry(
-        lambda: baselines.KinematicForecaster(baselines.CONSTANT_ACCELERATION),
+        lambda: make_forecaster(ForecasterConfig("constant_acceleration")),
         "velocity and acceleration of the wrist go on and die away",
     ),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from hand4d_ros.evaluation.estimates import (
     hands_from_tracks,
 )
 from hand4d_ros.hand.load import load_hand
+from hand4d_ros.hand.sizing import MEASUREMENT_STD_M
 from hand4d_ros.pipeline import HandPipeline, PipelineConfig
 from hand4d_ros.shapes import Array, Float
 from hand4d_ros.types import HandTrack, TrackingState
@@ -56,7 +57,12 @@ class PipelineMethod:
         if self.fill_gaps:
             stage_ms["fill"] = offline_ms
             frame_ms = frame_ms + offline_ms
-        return ClipEstimate(hands, frame_ms, stage_ms, tracked.model_id)
+        estimate = ClipEstimate(hands, frame_ms, stage_ms, tracked.model_id)
+        if self.config.tracker.refine == "none":
+            return estimate
+        scale = _world_scales(tracked.tracks)
+        cameras = _scaled_cameras(clip.T_world_camera, scale)
+        return replace(estimate, T_world_camera=cameras, world_scale=float(scale[-1]))
 
     def track(self, clip: Clip) -> TrackedClip:
         """Run the pipeline over a clip from a fresh start."""
@@ -79,10 +85,42 @@ class PipelineMethod:
         return TrackedClip(tuple(tracks), np.array(frame_ms), stage_ms, pipeline.model_id)
 
     def _config_for(self, clip: Clip) -> PipelineConfig:
-        if not clip.hand_length_m:
-            return self.config
-        fit = replace(self.config.keypoint_fit, hand_length_m=clip.hand_length_m)
-        return replace(self.config, keypoint_fit=fit)
+        fit, lag = self.config.keypoint_fit, self.config.tracker.fixed_lag
+        lag = replace(lag, odometry_is_metric=clip.odometry_is_metric)
+        if clip.hand_length_m:
+            fit = replace(fit, hand_length_m=clip.hand_length_m)
+            lag = replace(lag, size_std=MEASUREMENT_STD_M / clip.hand_length_m)
+        tracker = replace(self.config.tracker, fixed_lag=lag)
+        return replace(self.config, keypoint_fit=fit, tracker=tracker)
+
+
+def _world_scales(tracks: Sequence[Sequence[HandTrack]]) -> Float[Array, "n"]:
+    """World scale by which the hands of each frame were placed, the last one where there are none.
+
+    Args:
+        tracks: Of each frame.
+    """
+    scale, out = 1.0, []
+    for of_frame in tracks:
+        scale = of_frame[0].world_scale if of_frame else scale
+        out.append(scale)
+    return np.array(out)
+
+
+def _scaled_cameras(
+    T_world_camera: Float[Array, "n 4 4"], scale: Float[Array, "n"]
+) -> Float[Array, "n 4 4"]:
+    """Poses of the camera in the world of the tracks: scaled about the first one that is known.
+
+    Args:
+        T_world_camera: By the odometry; NaN where it has no answer.
+        scale: World scale of each frame.
+    """
+    out = T_world_camera.copy()
+    known = np.isfinite(out).all(axis=(1, 2))
+    origin_m = out[known][:1, :3, 3].sum(axis=0)
+    out[:, :3, 3] = origin_m + scale[:, None] * (out[:, :3, 3] - origin_m)
+    return out
 
 
 @dataclass(frozen=True)

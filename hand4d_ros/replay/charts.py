@@ -78,8 +78,8 @@ def wrist_paths(run: Run, view: View) -> str:
     # A camera that stands still is no path, and would only push the hands together.
     camera = np.full_like(camera, np.nan) if run.is_static else camera
     shown = [*lines.values(), *truths.values(), camera]
-    axes, canvas = _equal_axes(np.concatenate(shown), f"wrist paths: {view.title}")
-    _path_frame(axes, canvas, view)
+    axes, canvas = equal_axes(np.concatenate(shown), f"wrist paths: {view.title}")
+    path_frame(axes, canvas, view)
     axes.plot(canvas, camera[:, 0], camera[:, 1], INK, 'stroke-width="1.2" opacity="0.55"')
     _ends(axes, canvas, camera, INK, square=True)
     for side, line in truths.items():
@@ -91,7 +91,7 @@ def wrist_paths(run: Run, view: View) -> str:
     return canvas.svg()
 
 
-def _equal_axes(points: Float[Array, "n 2"], title: str) -> tuple[Axes, Canvas]:
+def equal_axes(points: Float[Array, "n 2"], title: str) -> tuple[Axes, Canvas]:
     """Return axes in which a metre is as long across as up, around all points."""
     finite = points[np.isfinite(points).all(axis=1)]
     if not len(finite):
@@ -107,7 +107,7 @@ def _equal_axes(points: Float[Array, "n 2"], title: str) -> tuple[Axes, Canvas]:
     return Axes(left, top, width, height, x_range, y_range), canvas
 
 
-def _path_frame(axes: Axes, canvas: Canvas, view: View) -> None:
+def path_frame(axes: Axes, canvas: Canvas, view: View) -> None:
     """Draw the frame with one step on both axes; a flipped axis keeps its true values."""
     steps = ticks(*axes.x_range, 8)
     step = steps[1] - steps[0] if len(steps) > 1 else 1.0

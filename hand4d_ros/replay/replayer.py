@@ -16,9 +16,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from hand4d_ros import wire, wire_sensors
 from hand4d_ros.errors import DetectionError, Hand4DError, RosError
+from hand4d_ros.forecasting.base import Forecaster
 from hand4d_ros.pipeline import PipelineResult
 from hand4d_ros.replay.bags import BagWriter
 from hand4d_ros.replay.context import BagInputConfig
+from hand4d_ros.replay.forecasts import ForecastWriter
 from hand4d_ros.replay.frames import BagFrame, BagFrames
 from hand4d_ros.replay.inputs import (
     DIAGNOSTICS_TYPE,
@@ -80,6 +82,7 @@ def replay(
     pipeline: Pipeline,
     config: BagInputConfig | None = None,
     progress: Progress | None = None,
+    forecaster: Forecaster | None = None,
 ) -> ReplayRecord:
     """Run the pipeline over every frame of a bag and write what the tracker node would publish.
 
@@ -89,14 +92,17 @@ def replay(
         pipeline: Fresh, or reset.
         config: Topics and stand-ins.
         progress: Called after every frame.
+        forecaster: Asked at every frame for what the forecaster node would publish.
 
     Raises:
         BagError: The input cannot be read or the output cannot be written.
     """
     with BagFrames(bag, config) as source, BagWriter(out) as writer:
-        run = _Run(pipeline, writer, ReplayRecord(model_id=pipeline.model_id))
+        record = ReplayRecord(model_id=pipeline.model_id)
+        run = Run(writer, record, str(pipeline.hand.name), forecaster)
         for read in source.frames():
-            run.take(read)
+            for result in run.take(read, lambda frame: [pipeline.step(frame)]):
+                run.publish(result)
             if progress is not None:
                 progress(run.record.frames, source.count)
         run.finish()
@@ -104,37 +110,63 @@ def replay(
         return run.record
 
 
-class _Run:
+class Run:
     """One pass over a bag."""
 
-    def __init__(self, pipeline: Pipeline, writer: BagWriter, record: ReplayRecord) -> None:
+    def __init__(
+        self,
+        writer: BagWriter,
+        record: ReplayRecord,
+        hand_model: str,
+        forecaster: Forecaster | None = None,
+    ) -> None:
+        """Write what a pass finds out.
+
+        Args:
+            writer: The output.
+            record: What is counted.
+            hand_model: Name of the hand model.
+            forecaster: Forecasts from every frame; None writes no forecasts.
+        """
         self.record = record
-        self._pipeline = pipeline
+        self._forecasts = None if forecaster is None else ForecastWriter(forecaster, writer)
         self._writer = writer
+        self._hand_model = hand_model
         self._last_ns = 0
 
-    def take(self, read: BagFrame) -> None:
-        """Process one image, or count why not."""
+    def take(
+        self, read: BagFrame, step: Callable[[Frame], list[PipelineResult]]
+    ) -> list[PipelineResult]:
+        """Process one image, or count why not.
+
+        Args:
+            read: The image.
+            step: What processes it; it may keep results back and give several later.
+        """
         record = self.record
         record.frames += 1
         self._last_ns = max(self._last_ns, read.stamp_ns)
         if read.reason:
             record.drops[read.reason] += 1
         if read.frame is None:
-            return
+            return []
         started_s = time.perf_counter()
         try:
-            result = self._pipeline.step(read.frame)
+            results = step(read.frame)
         except Hand4DError as error:
             kind = "detector_error" if isinstance(error, DetectionError) else "pipeline_error"
             record.drops[kind] += 1
-            return
+            return []
         record.processing_ms.append((time.perf_counter() - started_s) * 1e3)
+        return results
+
+    def publish(self, result: PipelineResult) -> None:
+        """Write the hands of one frame, unless it was refused."""
         for stage, duration_ms in result.stage_ms.items():
-            record.stage_ms.setdefault(stage, []).append(duration_ms)
+            self.record.stage_ms.setdefault(stage, []).append(duration_ms)
         # A frame without a pose was counted with its exact reason, and a jump drops nothing.
         refused = set(result.dropped) - {"no_odometry", "time_jump"}
-        record.drops.update(refused)
+        self.record.drops.update(refused)
         if not refused:
             self._write(result)
 
@@ -162,7 +194,7 @@ class _Run:
             world_frame=frame.world_frame,
             camera_frame=frame.camera_frame,
             T_world_camera=frame.T_world_camera,
-            hand_model=str(self._pipeline.hand.name),
+            hand_model=self._hand_model,
             model_id=self.record.model_id,
         )
         try:
@@ -183,3 +215,5 @@ class _Run:
             transforms.append(wire.transform_stamped(pose, stamp_ns, frame.world_frame, child))
         if transforms:
             self._writer.write("/tf", TF_TYPE, wire.tf_message(transforms), stamp_ns)
+        if self._forecasts is not None:
+            self._forecasts.write(result)

@@ -18,6 +18,8 @@ from hand4d_ros.errors import MediaError
 from hand4d_ros.evaluation.metrics import metrics_registry
 from hand4d_ros.imaging import jpeg_from_rgb
 from hand4d_ros.replay import charts
+from hand4d_ros.replay.forecast_charts import CIRCLES_S, forecast_fan
+from hand4d_ros.replay.forecasts import ForecastReview
 from hand4d_ros.replay.identity import RunIdentity
 from hand4d_ros.replay.outputs import staged
 from hand4d_ros.replay.run_data import Run
@@ -55,6 +57,8 @@ class ReportInput:
     """Overlay pictures by row of the run."""
     processing_ms: Float[Array, "n"] | None = None
     """Time of each processed frame offline, where the messages have no latency."""
+    forecasts: ForecastReview | None = None
+    """None where nothing was forecast."""
 
 
 def picture_rows(run: Run, count: int = PICTURES) -> list[int]:
@@ -126,6 +130,7 @@ def _context(content: ReportInput) -> dict[str, Any]:
         ),
         "wrist_error": svg(charts.wrist_error_chart(run)) if run.truth else "",
         "in_view_rule": metrics["in_view_rule"],
+        "forecasts": _forecasts(run, content.forecasts) if content.forecasts else {},
         "gesture": svg(charts.gesture_chart(run)),
         "latency_caption": _latency_caption(metrics["latency_ms"], interval_ms),
         "latency_timeline": svg(charts.latency_timeline(seconds, latency, interval_ms, kind))
@@ -136,6 +141,39 @@ def _context(content: ReportInput) -> dict[str, Any]:
         "drops_caption": _drops_caption(run),
         "figures": _figures(metrics),
         "facts": _facts(run, identity),
+    }
+
+
+def _forecasts(run: Run, review: ForecastReview) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    view, svg = charts.views(run)[0], Markup
+    fans = []
+    for forecasts in review.shown:
+        seconds = (forecasts[0].stamp_ns - run.stamps_ns[0]) * 1e-9
+        modes = [m for forecast in forecasts for m in forecast.modes if m.probability < 1.0]
+        text = ", ".join(f"{mode.probability:.2f}" for mode in modes)
+        caption = f"{seconds:.2f} s" + (f"; probabilities {text}" if text else "")
+        fans.append({"svg": svg(forecast_fan(run, forecasts, view)), "caption": caption})
+    rows = [
+        {
+            "horizon": f"{each.horizon_s:g} s",
+            "count": str(each.count),
+            "error": f"{100 * each.error_m:.1f}",
+            "best": f"{100 * each.best_error_m:.1f}",
+            "radius": f"{100 * each.radius_m:.1f}",
+            "held": f"{100 * each.held:.1f}",
+        }
+        for each in review.horizons
+    ]
+    return {
+        "fans": fans,
+        "rows": rows,
+        "model_id": review.model_id,
+        "coverage": f"{100 * review.coverage:g}",
+        "view": view.title,
+        "circles": " and ".join(f"{time_s:g}" for time_s in CIRCLES_S),
+        "truth": "the truth" if run.truth else "what was tracked later",
     }
 
 

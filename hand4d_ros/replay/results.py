@@ -10,6 +10,7 @@ import numpy as np
 
 from hand4d_ros.errors import MediaError
 from hand4d_ros.replay.context import BagInputConfig
+from hand4d_ros.replay.forecasts import review_forecasts
 from hand4d_ros.replay.identity import identify
 from hand4d_ros.replay.outputs import make_folder
 from hand4d_ros.replay.overlay import Overlay, overlay_frames, write_overlay
@@ -68,6 +69,9 @@ def write_results(
     make_folder(out, MediaError)
     run = load_run(input_bag, output_bag, config, options.hands_topic)
     metrics = run_metrics(run, list(options.processing_ms))
+    forecasts = review_forecasts(output_bag, run)
+    if forecasts is not None:
+        metrics["forecast"] = forecasts.as_dict()
     identity = identify(
         input_bag,
         output_bag,
@@ -81,7 +85,8 @@ def write_results(
     pictures = write_overlay(out / OVERLAY, drawn, run, picture_rows(run), progress)
     processing_ms = np.array(options.processing_ms, dtype=float)
     title = options.title or input_bag.stem
-    write_report(out / REPORT, ReportInput(title, run, metrics, identity, pictures, processing_ms))
+    content = ReportInput(title, run, metrics, identity, pictures, processing_ms, forecasts)
+    write_report(out / REPORT, content)
     metrics["run"] = identity.as_dict()
     write_metrics(out / METRICS, metrics)
     return metrics

@@ -18,6 +18,7 @@ from hand4d_ros.ros.schema import Value
 PACKAGE = "hand4d_ros"
 MODULES = {
     "tracker": "hand4d_ros.ros.tracker_node",
+    "forecaster": "hand4d_ros.ros.forecaster_node",
     "player": "hand4d_ros.ros.player_node",
     "recorder": "hand4d_ros.ros.recorder_node",
 }
@@ -26,6 +27,8 @@ OUTPUT_TOPICS = ("hands", "left/wrist", "right/wrist", "markers", "debug_image")
 """Topics of the tracker, below its own name."""
 RECORDED_TOPICS = ("hands", "left/wrist", "right/wrist", "markers")
 """Those of them that are recorded: the debug image is as large as the input."""
+FORECAST_TOPICS = ("forecast", "markers")
+"""Topics of the forecaster, below its own name."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ def egocentric_graph(arguments: EgocentricArguments) -> tuple[NodeSpec, ...]:
     if arguments.launch_foxglove:
         specs.append(_foxglove(arguments))
     specs.append(_tracker(arguments))
+    if arguments.forecast != "false":
+        specs.append(_forecaster(arguments))
     if arguments.record:
         specs.append(_recorder(arguments))
     return tuple(specs)
@@ -116,6 +121,7 @@ def replay_graph(arguments: ReplayArguments) -> tuple[NodeSpec, ...]:
         "camera_info_topic": found.camera_info or "/camera/camera_info",
         "odom_topic": found.odometry or "/odom",
         "image_transport": "compressed" if found.compressed else "raw",
+        "forecast": arguments.forecast or "false",
     }
     return (*egocentric_graph(EgocentricArguments(**live)), _player(arguments, found.image))
 
@@ -178,9 +184,27 @@ def _tracker(arguments: EgocentricArguments) -> NodeSpec:
     )
 
 
+def _forecaster(arguments: EgocentricArguments) -> NodeSpec:
+    return NodeSpec(
+        executable="forecaster",
+        name="forecaster",
+        namespace=_absolute(arguments.namespace),
+        params_files=(_params_file(arguments.params_file),),
+        parameters=(
+            ("use_sim_time", arguments.use_sim_time),
+            ("autostart", arguments.autostart),
+        ),
+        log_level=arguments.log_level,
+        lifecycle=True,
+    )
+
+
 def _recorder(arguments: EgocentricArguments) -> NodeSpec:
     namespace = _absolute(arguments.namespace)
-    topics = tuple(f"{namespace.rstrip('/')}/tracker/{name}" for name in RECORDED_TOPICS)
+    inside = [f"tracker/{name}" for name in RECORDED_TOPICS]
+    if arguments.forecast != "false":
+        inside += [f"forecaster/{name}" for name in FORECAST_TOPICS]
+    topics = tuple(f"{namespace.rstrip('/')}/{name}" for name in inside)
     return NodeSpec(
         executable="recorder",
         name="recorder",

@@ -52,6 +52,9 @@ class EgocentricArguments:
     """Configure and activate the nodes; false leaves both to a lifecycle manager."""
     use_sim_time: bool = False
     """Take the time from /clock, as when a bag is played."""
+    forecast: OnOff = ""
+    """Start the forecaster, a process beside the tracker; empty starts it for a live camera and
+    not for a bag."""
     launch_rviz: bool = False
     """Open RViz on the topics of the nodes."""
     launch_foxglove: bool = False

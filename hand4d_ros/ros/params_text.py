@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import textwrap
 
+from hand4d_ros.ros.forecaster_config import ForecasterNodeConfig
 from hand4d_ros.ros.schema import FieldSpec, Value, specs_from_config
 from hand4d_ros.ros.tracker_config import TrackerNodeConfig
 
@@ -91,24 +92,31 @@ def _yaml_value(value: Value) -> str:
     return text.replace("e", ".0e") if "e" in text and "." not in text else text
 
 
-_PAGE = """# Parameters of the tracker
+_PAGE = """# Parameters of the tracker and of the forecaster
 
 Made from the dataclasses that also declare them, as is `config/tracker.yaml`; regenerate with
 `python -m hand4d_ros.ros.params_text markdown > docs/parameters.md`. What needs a reconfigure is
 refused while the node is active: deactivate and clean up first.
 
 """
+_NODES = {"tracker": TrackerNodeConfig(), "forecaster": ForecasterNodeConfig()}
+"""Nodes that take parameters from a file, each with its defaults."""
 
 
 def main() -> int:
-    """Print the tracker's parameters as ``yaml`` or ``markdown``."""
+    """Print the parameters of the nodes as ``yaml`` or ``markdown``."""
+    about = "Every parameter of the {} node at its default. Generated: do not edit."
     makers = {
-        "yaml": lambda: yaml_from_config(
-            TrackerNodeConfig(),
-            "tracker",
-            "Every parameter of the tracker node at its default. Generated: do not edit.",
+        "yaml": lambda: "\n".join(
+            yaml_from_config(config, name, about.format(name)) for name, config in _NODES.items()
         ),
-        "markdown": lambda: _PAGE + markdown_from_config(TrackerNodeConfig()),
+        "markdown": lambda: (
+            _PAGE
+            + "\n".join(
+                f"## {name.capitalize()}\n\n{markdown_from_config(config)}"
+                for name, config in _NODES.items()
+            )
+        ),
     }
     if len(sys.argv) != 2 or sys.argv[1] not in makers:
         sys.stderr.write(f"usage: python -m {__spec__.name} {{{','.join(makers)}}}\n")

@@ -7,7 +7,6 @@ declares the hands lost, cleanup frees everything.
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
-from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hand4d_ros.detection.external import ExternalDetections
@@ -30,6 +28,7 @@ from hand4d_ros.ros.camera_input import CameraInput
 from hand4d_ros.ros.convert import camera_from_message, message_from_dict
 from hand4d_ros.ros.diagnostics import Snapshot, Statistics, diagnostic_array
 from hand4d_ros.ros.graph import share_file
+from hand4d_ros.ros.lifecycle import ManagedNode
 from hand4d_ros.ros.middleware import profile_variable
 from hand4d_ros.ros.odometry_input import OdometryInput
 from hand4d_ros.ros.params import ConfigParameters
@@ -44,7 +43,6 @@ _DIAGNOSTICS_PERIOD_S = 1.0
 _ODOMETRY_DEPTH = 200
 _DETECTIONS_DEPTH = 10
 _SWITCH_INTERVAL_S = 0.0005
-_SUCCESS = TransitionCallbackReturn.SUCCESS
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class _Parts:
     worker: TrackerWorker
 
 
-class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
+class TrackerNode(ManagedNode):
     """Camera and odometry in, hands in the world out."""
 
     def __init__(
@@ -83,9 +81,8 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
             automatically_declare_parameters_from_overrides=True,
             **node_options,
         )
-        self._state_label = "unconfigured"
         self._settings = ConfigParameters(
-            self, TrackerNodeConfig(), lambda: self._state_label != "unconfigured"
+            self, TrackerNodeConfig(), lambda: self.state_label != "unconfigured"
         )
         self._make_pipeline = build_pipeline
         self._announcer = Announcer(self.get_logger())
@@ -122,56 +119,13 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
         Raises:
             RosError: If a transition fails; the reason was logged.
         """
-        if not self.config.autostart:
+        if self.config.autostart:
+            self.bring_up()
+        else:
             self.get_logger().info("waiting to be configured (autostart is false)")
-            return
-        for transition in (self.trigger_configure, self.trigger_activate):
-            if transition() != _SUCCESS:
-                raise RosError("the tracker could not start; the reason is above")
 
-    def close(self) -> None:
-        """Shut down from any state."""
-        if self._state_label != "finalized":
-            self.trigger_shutdown()
-
-    def on_configure(self, state: Any) -> TransitionCallbackReturn:
+    def build(self) -> None:
         """Build the pipeline, warm it up, and create the publishers."""
-        return self._transition("inactive", self._configure, partial(super().on_configure, state))
-
-    def on_activate(self, state: Any) -> TransitionCallbackReturn:
-        """Let the publishers publish, start the worker and subscribe."""
-        return self._transition("active", partial(super().on_activate, state), self._activate)
-
-    def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
-        """Unsubscribe, declare the hands lost, then silence the publishers."""
-        return self._transition("inactive", self._deactivate, partial(super().on_deactivate, state))
-
-    def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
-        """Free the pipeline and the publishers."""
-        return self._transition("unconfigured", self._free, partial(super().on_cleanup, state))
-
-    def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
-        """Free everything, from whichever state."""
-        return self._transition("finalized", self._free, partial(super().on_shutdown, state))
-
-    def on_error(self, state: Any) -> TransitionCallbackReturn:
-        """Free everything after a transition that failed, to be configured again."""
-        return self._transition("unconfigured", self._free, partial(super().on_error, state))
-
-    def _transition(self, label: str, *steps: Callable[[], Any]) -> TransitionCallbackReturn:
-        """Take the steps of a transition; rclpy would drop an exception without a word."""
-        try:
-            for step in steps:
-                step()
-        except Exception as error:  # noqa: BLE001 - becomes a failed transition, with the reason.
-            self.get_logger().error(f"{label} could not be reached: {error}")
-            self.get_logger().debug(traceback.format_exc())
-            self._free()
-            return TransitionCallbackReturn.ERROR
-        self._state_label = label
-        return _SUCCESS
-
-    def _configure(self) -> None:
         config = self.config
         self._statistics = Statistics.fresh()
         resolve = self.resolve_topic_name
@@ -208,7 +162,8 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
         pipeline.warm_up(camera_from_fov(640, 480, 1.2))
         return pipeline
 
-    def _activate(self) -> None:
+    def begin(self) -> None:
+        """Start the worker and subscribe."""
         parts, config, topic = self._parts, self.config, self.image_topic
         if parts is None:
             raise RosError("the node is not configured")
@@ -287,7 +242,8 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
             self._statistics.drops.add("bad_detections")
             self._announcer.repeatedly("bad_detections", f"detections are dropped: {error}")
 
-    def _deactivate(self) -> None:
+    def rest(self) -> None:
+        """Unsubscribe, and declare the hands lost."""
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self._inputs.clear()
@@ -298,8 +254,9 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
             self._odometry.destroy()
             self._odometry = None
 
-    def _free(self) -> None:
-        self._deactivate()
+    def free(self) -> None:
+        """Free the pipeline and the publishers."""
+        self.rest()
         parts, self._parts = self._parts, None
         if parts is not None:
             parts.worker.close()
@@ -309,7 +266,7 @@ class TrackerNode(compat.LifecycleNode):  # type: ignore[misc]
         parts = self._parts
         snapshot = Snapshot(
             stamp_ns=self.get_clock().now().nanoseconds,
-            state=self._state_label,
+            state=self.state_label,
             engine=parts.worker.model_id if parts else "",
             image_topic=self.image_topic,
             odometry_age_ns=parts.odometry.age_ns if parts else 0,

@@ -79,3 +79,13 @@ def test_summary() -> None:
         "10.0 ms a frame (median), 20.0 ms (p95)",
     ]
     assert np.isfinite(latency["p95"])
+
+
+def test_refined_bag_without_hands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refining nothing is no error, and every frame has its message."""
+    source = write_input(tmp_path / "in.mcap", InputOptions(images=3))
+    out = tmp_path / "out"
+    assert main(["replay", str(source), "--out", str(out), "--refine", "dynhamr"]) == 0
+    assert "right: not found" in capsys.readouterr().out
+    with BagReader(out / "hands.mcap") as hands:
+        assert hands.count("/hand4d/tracker/hands") == 3

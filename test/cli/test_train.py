@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def test_list(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     """Without a name, what there is; with nothing to train, that."""
     assert main(["train"]) == 0
     shown = capsys.readouterr().out
-    assert "  toy         a toy" in shown
+    assert "  toy  a toy\n" in re.sub(r"(?<=\S) {2,}", "  ", shown)
     assert "pose_prior" in shown
     monkeypatch.setattr(train, "TRAINABLES", {})
     assert train.listing() == "There is nothing to train in this version."

@@ -21,7 +21,9 @@ from hand4d_ros.cli.play import Args as PlayArgs
 from hand4d_ros.cli.play import player_spec
 from hand4d_ros.errors import ConfigError, RosError
 from hand4d_ros.replay.bags import BagWriter
+from hand4d_ros.ros.forecaster_config import ForecasterNodeConfig
 from hand4d_ros.ros.graph import (
+    FORECAST_TOPICS,
     MODULES,
     OUTPUT_TOPICS,
     NodeSpec,
@@ -43,6 +45,7 @@ from hand4d_ros.types import CameraModel
 
 ROOT = Path(__file__).parents[2]
 _OF_RCLPY = {"use_sim_time"}
+_ON_OFF = ("publish_tf", "publish_joint_tf", "forecast")
 
 
 @dataclass
@@ -154,6 +157,7 @@ def _up(specs: tuple[NodeSpec, ...]) -> dict[str, list[str]]:
             "world_frame": "map",
             "publish_tf": "false",
             "autostart": "false",
+            "forecast": "false",
             "params_file": str(ROOT / "config/tracker.yaml"),
         },
     ],
@@ -164,8 +168,7 @@ def test_launch_starts_what_up_starts(given: dict[str, str]) -> None:
     launched = _launched("egocentric.launch.py", given)
     truth = {"true": True, "false": False}
     values: dict[str, Any] = {
-        name: truth.get(text, text) if name not in ("publish_tf", "publish_joint_tf") else text
-        for name, text in given.items()
+        name: text if name in _ON_OFF else truth.get(text, text) for name, text in given.items()
     }
     started = _up(up.graph_of(up.Args(**values)))
     assert {k: _started(v) for k, v in launched.items()} == {
@@ -204,6 +207,19 @@ def test_topics_of_a_bag_are_found(bag: Path) -> None:
     assert dict(player.parameters)["wait_for"] == ("/eye/image/compressed",)
 
 
+def test_the_forecaster_starts_for_a_camera_and_for_a_bag_when_asked(bag: Path) -> None:
+    """It is on by default with a live camera, off with a bag; what it publishes is recorded."""
+    live = egocentric_graph(EgocentricArguments(record="out.mcap"))
+    assert [spec.name for spec in live] == ["tracker", "forecaster", "recorder"]
+    topics = dict(live[-1].parameters)["topics"]
+    assert isinstance(topics, tuple)
+    assert {f"/hand4d/forecaster/{name}" for name in FORECAST_TOPICS} <= set(topics)
+    assert len(egocentric_graph(EgocentricArguments(forecast="false"))) == 1
+    asked = up.graph_of(up.Args(bag=str(bag), forecast="true"))
+    assert [spec.name for spec in asked] == ["tracker", "forecaster", "player"]
+    assert dict(asked[1].parameters)["use_sim_time"] is True
+
+
 def test_what_was_not_given_is_found_in_the_bag() -> None:
     """Defaults of a live graph become those of a replay; what was given stays."""
     arguments = replay_from_egocentric(
@@ -236,9 +252,12 @@ def test_parameters_of_every_node_exist(bag: Path) -> None:
         odometry_mode="static",
         publish_tf="true",
         publish_joint_tf="true",
+        forecast="true",
+        autostart=False,
     )
     configs: dict[str, Any] = {
         "tracker": TrackerNodeConfig(),
+        "forecaster": ForecasterNodeConfig(),
         "player": PlayerConfig(),
         "recorder": RecorderConfig(),
     }
@@ -298,6 +317,7 @@ def _named_topics(text: str) -> set[str]:
 def test_viewers_open_on_the_topics_of_the_graph(name: str) -> None:
     """Every topic in the viewers' files is published by the graph, and the hands are shown."""
     published = {f"/hand4d/tracker/{topic}" for topic in OUTPUT_TOPICS} | {"/diagnostics", "/tf"}
+    published |= {f"/hand4d/forecaster/{topic}" for topic in FORECAST_TOPICS}
     named = _named_topics((ROOT / name).read_text(encoding="utf-8"))
     assert named <= published
     assert {"/hand4d/tracker/markers", "/hand4d/tracker/debug_image"} <= named

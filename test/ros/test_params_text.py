@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hand4d_ros.ros.forecaster_config import ForecasterNodeConfig
 from hand4d_ros.ros.params_text import markdown_from_config
 from hand4d_ros.ros.schema import config_from_values, specs_from_config
 from hand4d_ros.ros.tracker_config import TrackerNodeConfig
 
 ROOT = Path(__file__).parents[2]
+CONFIGS: dict[str, object] = {"tracker": TrackerNodeConfig(), "forecaster": ForecasterNodeConfig()}
 
 
 def _flat(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
@@ -38,19 +40,21 @@ def test_the_committed_files_are_the_generated_ones(form: str, file: str) -> Non
         assert max(len(line) for line in made.splitlines()) <= 100
 
 
-def test_the_file_holds_exactly_the_defaults() -> None:
+@pytest.mark.parametrize("node", CONFIGS)
+def test_the_file_holds_exactly_the_defaults(node: str) -> None:
     """Read back, the file makes the default config and names every parameter."""
     tree = yaml.safe_load((ROOT / "config/tracker.yaml").read_text(encoding="utf-8"))
-    values = _flat(tree["/**/tracker"]["ros__parameters"])
-    config = TrackerNodeConfig()
+    values = _flat(tree[f"/**/{node}"]["ros__parameters"])
+    config = CONFIGS[node]
     named = {spec.name for spec in specs_from_config(config) if spec.default != ()}
     assert set(values) == named
     assert config_from_values(config, values) == config
 
 
-def test_every_parameter_is_described() -> None:
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
+def test_every_parameter_is_described(config: object) -> None:
     """No parameter without a sentence: it is the help of rqt, of the file and of the table."""
-    silent = [s.name for s in specs_from_config(TrackerNodeConfig()) if not s.description]
+    silent = [s.name for s in specs_from_config(config) if not s.description]
     assert silent == []
 
 
