@@ -50,17 +50,17 @@ def minimise(
     unknowns = torch.zeros(n * p + m, dtype=torch.float64, requires_grad=True)
     report = Report([first.energy], evaluations=1)
 
-    def closure() -> torch.Tensor:
+    def closure() -> float:
         optimiser.zero_grad()
         step = unknowns.detach().numpy() * unit
         energy, gradient = _evaluated(problem, start, step, n, p)
         report.evaluations += 1
         unknowns.grad = torch.from_numpy(gradient * unit)
-        return torch.tensor(energy, dtype=torch.float64)
+        return energy
 
     optimiser = _optimiser(unknowns, method, learning_rate)
     for iteration in range(iterations):
-        energy = float(optimiser.step(closure))  # type: ignore[no-untyped-call]
+        energy = float(optimiser.step(closure))
         report.energies.append(energy)
         if on_step is not None:
             on_step(iteration, energy)

@@ -41,7 +41,9 @@ def _made(name: str) -> MotionPrior:
         return HmpPrior(MotionVae(MotionVaeConfig(latent=6, channels=(4, 4, 4, 4))))
     if name == "pca":
         return PcaPrior(0.1 * torch.randn(770), 0.1 * torch.randn(770, 9))
-    return {"gmm": _gmm, "none": NoPrior, "slerp": slerp.SlerpPrior}[name]()
+    if name == "gmm":
+        return _gmm()
+    return NoPrior() if name == "none" else slerp.SlerpPrior()
 
 
 NAMES = ("hmp", "pca", "gmm", "none", "slerp")
